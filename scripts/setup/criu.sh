@@ -1,0 +1,50 @@
+# A CRIU that works on this kernel, and a crun that was built with CRIU.
+
+# The kernel decides: an older CRIU cannot handle the vDSO layout of a newer kernel, and `criu check` tells.
+criu_works() { "$1" check >/dev/null 2>&1; }
+
+# crun loads libcriu when it checkpoints; +CRIU in its version says only that it was built to do so.
+crun_works() { "$1" --version 2>/dev/null | grep -q -- '+CRIU'; }
+host_crun_works() {
+  have crun && crun_works crun && ldconfig -p | grep -q 'libcriu\.so\.2 '
+}
+
+# The version of a package that the host's own suites offer, or nothing.
+offered_version() { apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)" { print $2 }'; }
+
+# Kernels since 6.13 need CRIU 4.1; asking before the install leaves no useless package on the host.
+offered_criu_may_work() {
+  version=$(offered_version criu)
+  [ -n "$version" ] || return 1
+  dpkg --compare-versions "$version" ge 4.1 || dpkg --compare-versions "$(uname -r)" lt 6.13
+}
+
+install_criu() {
+  if [ -x "$tools/bin/criu" ] && criu_works "$tools/bin/criu"; then return 0; fi
+  if have criu && criu_works criu; then return 0; fi
+  if have apt-get; then
+    update_lists
+    if offered_criu_may_work && ! is_installed criu; then
+      apt_install criu
+      if criu_works criu; then return 0; fi
+      say "the distribution's CRIU does not pass 'criu check' on kernel $(uname -r)."
+    fi
+    if install_closure criu usr/sbin/criu criu_works criu; then return 0; fi
+  fi
+  die "no CRIU passes 'criu check' on kernel $(uname -r). 'criu check --all' names what the kernel lacks \
+(CONFIG_CHECKPOINT_RESTORE above all); kernels since 6.13 need CRIU 4.1 or newer: install one so that \
+'criu check' passes, then run this again."
+}
+
+# crun is a choice beside runc, so a host without a suitable one is told and goes on.
+install_crun() {
+  if [ -x "$tools/bin/crun" ] && crun_works "$tools/bin/crun"; then return 0; fi
+  if host_crun_works; then return 0; fi
+  have apt-get || { say "no crun with CRIU here; containers run with runc."; return 0; }
+  if [ "$(host_suite)" != bookworm ] && [ -n "$(offered_version libcriu2)" ]; then
+    apt_install crun libcriu2
+    if host_crun_works; then return 0; fi
+  fi
+  install_closure crun usr/bin/crun crun_works crun libcriu2 ||
+    say "no crun with CRIU could be fetched; containers run with runc."
+}

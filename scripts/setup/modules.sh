@@ -1,0 +1,12 @@
+# The project's npm packages. They are prebuilt: no install script runs.
+
+# A copy of the lock file inside node_modules tells whether they belong together.
+modules_ready() { cmp -s "$repo/package-lock.json" "$repo/node_modules/.cryopod-lock"; }
+
+install_modules() {
+  say "installing npm packages (npm ci)"
+  have npm || die "npm is missing: install it ('apt-get install npm'), then run this again."
+  (cd "$repo" && quietly npm ci --ignore-scripts --prefer-offline --no-audit --no-fund --silent) ||
+    no_registry "the packages of package-lock.json"
+  cp "$repo/package-lock.json" "$repo/node_modules/.cryopod-lock"
+}
