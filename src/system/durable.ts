@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { faultPoint } from './faults.ts';
+
+/** Prefix of temporary names that a crash can leave behind; clean-up may remove any such entry it finds. */
+export const TEMP_PREFIX = '.tmp-';
+
+/** A temporary name beside `path`, on the same file system, so that a rename publishes it. */
+export const tempBeside = (path: string): string =>
+  join(dirname(path), `${TEMP_PREFIX}${basename(path)}-${randomBytes(6).toString('hex')}`);
+
+/** Atomic and durable: after it returns the file has the new content, after a crash the old or the new. */
+export async function writeDurable(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temp = tempBeside(path);
+  try {
+    const file = await open(temp, 'wx', mode);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await publish(temp, path);
+  } catch (error) {
+    await rm(temp, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Gives a finished, synced file or directory its final name: rename, then fsync of the directory that holds it. The
+ * only place that renames. A directory must have been synced with {@link syncTree} before.
+ */
+export async function publish(temp: string, path: string): Promise<void> {
+  faultPoint('durable.before-rename');
+  await rename(temp, path);
+  await syncPath(dirname(path));
+  faultPoint('durable.after-rename');
+}
+
+/** fsync of one file or directory. */
+export async function syncPath(path: string): Promise<void> {
+  const handle: FileHandle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** fsync of every regular file and directory below `directory`, and of itself. */
+export async function syncTree(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await syncTree(path);
+    else if (entry.isFile()) await syncPath(path);
+  }
+  await syncPath(directory);
+}

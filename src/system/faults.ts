@@ -1,0 +1,52 @@
+import { writeSync } from 'node:fs';
+
+/**
+ * Names of the durable steps at which a test can make cryopod fail or die. A step joins by adding its name here and
+ * calling {@link faultPoint}; a suite that iterates the list then covers it.
+ */
+export const FAULT_POINTS = [
+  'durable.before-rename',
+  'durable.after-rename',
+  'create.recorded',
+  'start.mounted',
+  'start.network-ready',
+  'start.monitor-started',
+  'start.started',
+  'checkpoint.journalled',
+  'checkpoint.held',
+  'checkpoint.dumped',
+  'checkpoint.published',
+  'checkpoint.recorded',
+  'restore.journalled',
+  'restore.mounted',
+  'restore.running',
+  'restore.released',
+  'restore.recorded',
+  'remove.journalled',
+  'remove.unmounted',
+  'remove.deleted',
+] as const;
+
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+const ERRNO: Readonly<Record<string, string>> = { eio: 'i/o error', enospc: 'no space left on device' };
+
+/**
+ * Does what `CRYOPOD_FAULT=name:action` asks for at this point: `kill` (SIGKILL to this process), `eio` or `enospc`
+ * (throws as the system call would). Without the variable: nothing.
+ */
+export function faultPoint(name: FaultPoint): void {
+  const wanted = process.env.CRYOPOD_FAULT;
+  if (wanted === undefined) return;
+  const [point, action] = wanted.split(':');
+  if (point !== name || action === undefined) return;
+  if (action === 'kill') {
+    writeSync(2, `fault point ${name}: kill\n`);
+    process.kill(process.pid, 'SIGKILL');
+  }
+  const text = ERRNO[action];
+  if (text === undefined) return;
+  throw Object.assign(new Error(`${action.toUpperCase()}: ${text}, fault point ${name}`), {
+    code: action.toUpperCase(),
+  });
+}

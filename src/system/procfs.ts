@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { errnoOf } from '../model/errors.ts';
+
+let cachedBootId: string | undefined;
+
+/** The kernel's ID of this boot. */
+export function bootId(): string {
+  cachedBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return cachedBootId;
+}
+
+function readOrUndefined(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+export interface ProcessStat {
+  readonly pid: number;
+  readonly name: string;
+  /** R, S, D, Z, T … (proc_pid_stat(5)). */
+  readonly state: string;
+  readonly parent: number;
+  /** Clock ticks since boot: with the PID it names one process for the whole uptime. */
+  readonly startTime: string;
+}
+
+/** /proc/PID/stat, or undefined when there is no such process. */
+export function processStat(pid: number): ProcessStat | undefined {
+  const text = readOrUndefined(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  return {
+    pid,
+    name: text.slice(open + 1, close),
+    state: fields[0] ?? '?',
+    parent: Number(fields[1]),
+    startTime: fields[19] ?? '',
+  };
+}
+
+/** True while this very process lives (not a later one with the same PID, not a zombie). */
+export function isAlive(pid: number, startTime: string): boolean {
+  if (pid <= 0) return false;
+  const stat = processStat(pid);
+  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** PIDs of all processes now. */
+export const allPids = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+/** The process and all its descendants, parents first. Best taken while they are frozen; else it may miss new ones. */
+export function processTree(root: number): ProcessStat[] {
+  const stats = allPids().flatMap((pid) => processStat(pid) ?? []);
+  const tree = stats.filter((stat) => stat.pid === root);
+  for (let i = 0; i < tree.length; i += 1) {
+    const parent = tree[i]?.pid;
+    tree.push(...stats.filter((stat) => stat.parent === parent && stat.pid !== root));
+  }
+  return tree;
+}
+
+/** Effective capabilities of this process as a bit mask (proc_pid_status(5), CapEff). */
+export function effectiveCapabilities(): bigint {
+  const match = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return BigInt(`0x${match?.[1] ?? '0'}`);
+}
+
+/** Bit number of CAP_SYS_RESOURCE (capability.h). */
+export const CAP_SYS_RESOURCE = 24n;
+
+export const hasCapability = (bit: bigint): boolean => (effectiveCapabilities() & (1n << bit)) !== 0n;
