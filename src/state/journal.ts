@@ -1,0 +1,47 @@
+import { timestamp } from '../system/clock.ts';
+import { type Database, textColumn } from './database.ts';
+import { ownerLives, ownerOf, thisProcess } from './owner.ts';
+
+/** An operation under way. While its entry stands, a crash is repaired by `recover`, which reads `data`. */
+export interface JournalEntry {
+  readonly id: number;
+  readonly operation: string;
+  /** Container ID or other object that the operation works on. */
+  readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Records an operation before its first effect; returns the entry's number. Durable when it returns. */
+export function beginOperation(
+  db: Database,
+  operation: string,
+  subject: string,
+  data: Readonly<Record<string, unknown>> = {},
+): number {
+  const { pid, pidStart, bootId } = thisProcess();
+  const result = db
+    .prepare(
+      'INSERT INTO journal (operation, subject, data, pid, pid_start, boot_id, since) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    )
+    .run(operation, subject, JSON.stringify(data), pid, pidStart, bootId, timestamp());
+  return Number(result.lastInsertRowid);
+}
+
+/** The operation is settled: its effects are complete or undone. Idempotent. */
+export function endOperation(db: Database, id: number): void {
+  db.prepare('DELETE FROM journal WHERE id = ?').run(id);
+}
+
+/** Operations whose process died before they were settled, oldest first. */
+export function unfinishedOperations(db: Database): JournalEntry[] {
+  return db
+    .prepare('SELECT * FROM journal ORDER BY id')
+    .all()
+    .filter((row) => !ownerLives(ownerOf(row)))
+    .map((row) => ({
+      id: Number(row.id),
+      operation: textColumn(row, 'operation'),
+      subject: textColumn(row, 'subject'),
+      data: JSON.parse(textColumn(row, 'data')) as Record<string, unknown>,
+    }));
+}
