@@ -1,0 +1,394 @@
+import type { ContainerConfig, DeviceMapping } from '../model/container.ts';
+import type { StorePaths } from '../system/store-paths.ts';
+
+/** What a runtime's binary can do; found by running it once and cached until the binary changes. */
+export interface RuntimeProbe {
+  /** Its file name: `runc`, `crun`. */
+  readonly name: string;
+  readonly path: string;
+  /** Version number, such as 1.1.5. */
+  readonly version: string;
+  /** The first line of `--version`. */
+  readonly versionText: string;
+  /** It can be asked to checkpoint (runc: has the command; crun: was built with CRIU). */
+  readonly checkpoint: boolean;
+}
+
+export interface RuntimeState {
+  readonly status: 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+  /** Host PID of init; 0 when stopped. */
+  readonly pid: number;
+}
+
+export interface CheckpointRequest {
+  /** Existing directory for CRIU's images. */
+  readonly imagePath: string;
+  /** Existing directory in which CRIU runs; dump.log and stats-dump go here. */
+  readonly workPath: string;
+  readonly leaveRunning: boolean;
+  readonly tcpEstablished: boolean;
+  readonly fileLocks: boolean;
+  readonly extUnixSk?: boolean | undefined;
+  readonly shellJob?: boolean | undefined;
+  /** Memory only; the container keeps running. */
+  readonly preDump?: boolean | undefined;
+  /** Relative to imagePath: the images of the pre-dump. */
+  readonly parentPath?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How exec's process is wired to the caller. */
+export interface ExecRequest {
+  readonly process: OciProcess;
+  /** Forward stdin (-i). Otherwise the process reads /dev/null. */
+  readonly interactive: boolean;
+  /** Start and return; the process keeps running with stdio on /dev/null. */
+  readonly detach: boolean;
+  /** Told the runtime's PID while it runs, so that the caller can forward signals. */
+  readonly onSpawn?: ((pid: number) => void) | undefined;
+}
+
+/**
+ * One OCI runtime with one state directory. `create` and `restore` are not here: they go through the monitor
+ * (monitor.ts). All failures are CryopodErrors: COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, CHECKPOINT_FAILED, else
+ * RUNTIME_FAILED with the runtime's decisive line.
+ */
+export interface OciRuntime {
+  /** As chosen: `runc`, `crun`, or the base name of a path. */
+  readonly name: string;
+  readonly path: string;
+  /** Arguments before the verb: --root, --systemd-cgroup. The monitor passes the same. */
+  readonly globalArgs: readonly string[];
+  readonly probe: () => Promise<RuntimeProbe>;
+  /** Able by itself; whether CRIU works on this kernel is asked elsewhere. */
+  readonly canCheckpoint: () => Promise<{ readonly able: boolean; readonly why?: string | undefined }>;
+  /** Runs a created container's command. Not idempotent. */
+  readonly start: (id: string) => Promise<void>;
+  /**
+   * Sends a signal (a number) to init, or with `all` to every process. Returns false when there was no running
+   * process to receive it (the container has ended or does not exist).
+   */
+  readonly kill: (id: string, signal: number, options?: { readonly all?: boolean }) => Promise<boolean>;
+  /** Removes the runtime's record and cgroup; with `force` kills first. Idempotent: unknown is success. */
+  readonly delete: (id: string, options?: { readonly force?: boolean }) => Promise<void>;
+  /** Freezes all processes. Fails when not running. */
+  readonly pause: (id: string) => Promise<void>;
+  readonly resume: (id: string) => Promise<void>;
+  /** Undefined when the runtime does not know the container. */
+  readonly state: (id: string) => Promise<RuntimeState | undefined>;
+  /** Host PIDs of the container's processes (its cgroup). */
+  readonly ps: (id: string) => Promise<number[]>;
+  /** Runs a process in the container; gives its exit status (0 at once with `detach`). */
+  readonly exec: (id: string, request: ExecRequest) => Promise<number>;
+  /**
+   * Lets CRIU dump the container. After success without leaveRunning its processes are gone; after failure it runs as
+   * before (CHECKPOINT_FAILED, with dump.log and its decisive lines). CRIU options that the runtime has no flag for go
+   * into the file that the annotation org.criu.config of config.json names ({@link SpecFacts.criuConfig}).
+   */
+  readonly checkpoint: (id: string, request: CheckpointRequest) => Promise<void>;
+  /** Arguments for the monitor's restore call; the two runtimes differ in them. */
+  readonly restoreArgs: (options: RestoreOptions) => readonly string[];
+}
+
+export interface RestoreOptions {
+  /** Directory of CRIU's images. restore.log and stats-restore go into the bundle directory. */
+  readonly imagePath: string;
+  readonly tcpEstablished: boolean;
+  readonly fileLocks: boolean;
+  readonly extUnixSk?: boolean | undefined;
+  readonly shellJob?: boolean | undefined;
+}
+
+/** What the monitor needs to create or restore a container whose bundle (config.json, rootfs) is ready. */
+export interface MonitorRequest {
+  readonly store: StorePaths;
+  readonly runtime: OciRuntime;
+  /** Of it: id, name, tty, interactive, logDriver, logPath, logSizeMax. */
+  readonly config: ContainerConfig;
+  /**
+   * argv (absolute program first) that conmon runs once the container has ended — and also when creating it failed, so
+   * it must cope with a container that never ran.
+   */
+  readonly exitCommand: readonly string[];
+}
+
+export interface RestoreRequest extends MonitorRequest {
+  readonly restore: RestoreOptions;
+}
+
+export interface MonitoredContainer {
+  /** Host PID of init. */
+  readonly pid: number;
+  readonly monitorPid: number;
+}
+
+export interface ContainerExit {
+  readonly code: number;
+  /** Milliseconds since the epoch. */
+  readonly finishedAt: number;
+}
+
+/** A user with groups, resolved against the container's own /etc/passwd and /etc/group. */
+export interface ResolvedUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+  /** Home directory, `/` where none is known. */
+  readonly home: string;
+  /** Name in /etc/passwd, or the number. */
+  readonly name: string;
+}
+
+/** A mount with its host side resolved: volumes are host directories here. */
+export interface ResolvedMount {
+  readonly type: 'bind' | 'tmpfs';
+  /** Absolute host path; empty for tmpfs. */
+  readonly source: string;
+  readonly destination: string;
+  readonly options: readonly string[];
+}
+
+/** `private` and `host`, or the path of a namespace to join. */
+export type NamespaceChoice = 'private' | 'host' | { readonly path: string };
+
+/** A device node to make in the container; major and minor were read from the host's node. */
+export interface ResolvedDevice extends DeviceMapping {
+  readonly type: 'c' | 'b';
+  readonly major: number;
+  readonly minor: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What the host offers; read once by `hostFacts()`. */
+export interface HostFacts {
+  readonly cgroupVersion: 1 | 2;
+  /** Usable controllers: memory, cpu, cpuset, pids, devices … */
+  readonly controllers: readonly string[];
+  /** Swap can be limited (v1: memsw files; v2: memory.swap.max). */
+  readonly swapLimit: boolean;
+  /** Capability names (CAP_…) of this process's bounding set. */
+  readonly capabilities: readonly string[];
+  /** May raise hard limits (CAP_SYS_RESOURCE). */
+  readonly raiseLimits: boolean;
+  /** Current hard limits of this process, Infinity for unlimited; keys as in {@link Ulimit.name}. */
+  readonly hardLimits: Readonly<Record<string, number>>;
+  /** This process's oom_score_adj. */
+  readonly oomScoreAdj: number;
+}
+
+/** Everything that {@link buildSpec} needs beside the container's config. */
+export interface SpecFacts {
+  readonly host: HostFacts;
+  /** Absolute path of the mounted root file system. */
+  readonly rootfs: string;
+  readonly user: ResolvedUser;
+  /** User's and image's mounts and volumes, in order. */
+  readonly mounts: readonly ResolvedMount[];
+  /** Host directory bound to /dev/shm (a tmpfs of config.shmSize that the engine mounts); undefined: a private tmpfs. */
+  readonly shm?: string | undefined;
+  /** Host files bound to these places. */
+  readonly files: {
+    readonly hosts?: string | undefined;
+    readonly resolvConf?: string | undefined;
+    readonly hostname?: string | undefined;
+  };
+  readonly namespaces: {
+    readonly network: NamespaceChoice;
+    readonly pid: NamespaceChoice;
+    readonly ipc: NamespaceChoice;
+    readonly uts: NamespaceChoice;
+  };
+  readonly devices: readonly ResolvedDevice[];
+  /** The seccomp profile as OCI (`seccompFor()` gives it), undefined for unconfined. */
+  readonly seccomp?: OciSeccomp | undefined;
+  /** Path of the CRIU configuration file (need not exist yet); becomes the annotation org.criu.config. */
+  readonly criuConfig?: string | undefined;
+}
+
+export interface BuiltSpec {
+  readonly spec: OciSpec;
+  /** What the host does not allow and the container goes without. For the log, not fatal. */
+  readonly warnings: readonly string[];
+}
+
+// The OCI runtime specification 1.0.2 as far as cryopod writes it (config.md, config-linux.md).
+
+export interface OciCapabilities {
+  readonly bounding: readonly string[];
+  readonly effective: readonly string[];
+  readonly inheritable: readonly string[];
+  readonly permitted: readonly string[];
+  readonly ambient: readonly string[];
+}
+
+export interface OciRlimit {
+  /** RLIMIT_NOFILE … */
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface OciProcess {
+  readonly terminal: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number } | undefined;
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly umask?: number;
+    readonly additionalGids?: readonly number[] | undefined;
+  };
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: OciCapabilities;
+  readonly rlimits?: readonly OciRlimit[] | undefined;
+  readonly noNewPrivileges: boolean;
+  readonly oomScoreAdj?: number | undefined;
+}
+
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface OciNamespace {
+  readonly type: 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'cgroup';
+  readonly path?: string | undefined;
+}
+
+export interface OciDevice {
+  readonly path: string;
+  readonly type: 'c' | 'b';
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface OciDeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'a' | 'c' | 'b' | undefined;
+  readonly major?: number | undefined;
+  readonly minor?: number | undefined;
+  readonly access: string;
+}
+
+export interface OciResources {
+  readonly devices: readonly OciDeviceRule[];
+  readonly memory?: { readonly limit?: number | undefined; readonly swap?: number | undefined } | undefined;
+  readonly cpu?:
+    | {
+        readonly quota?: number | undefined;
+        readonly period?: number | undefined;
+        readonly cpus?: string | undefined;
+      }
+    | undefined;
+  readonly pids?: { readonly limit: number } | undefined;
+}
+
+export interface OciSeccompRule {
+  readonly names: readonly string[];
+  readonly action: string;
+  readonly errnoRet?: number | undefined;
+  readonly args?:
+    | readonly {
+        readonly index: number;
+        readonly value: number;
+        readonly valueTwo?: number;
+        readonly op: string;
+      }[]
+    | undefined;
+}
+
+export interface OciSeccomp {
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number | undefined;
+  readonly architectures?: readonly string[] | undefined;
+  readonly syscalls: readonly OciSeccompRule[];
+}
+
+export interface OciSpec {
+  readonly ociVersion: string;
+  readonly process: OciProcess;
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly hostname?: string | undefined;
+  readonly mounts: readonly OciMount[];
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly linux: {
+    readonly cgroupsPath: string;
+    readonly namespaces: readonly OciNamespace[];
+    readonly devices: readonly OciDevice[];
+    readonly resources: OciResources;
+    readonly seccomp?: OciSeccomp | undefined;
+    readonly maskedPaths: readonly string[];
+    readonly readonlyPaths: readonly string[];
+    readonly rootfsPropagation?: string | undefined;
+    readonly sysctl?: Readonly<Record<string, string>> | undefined;
+  };
+}
+
+/** An open connection to a container's terminal or pipes. */
+export interface Attachment {
+  /** `ended`: the container closed its side; `detached`: the user typed the detach keys or close() was called. */
+  readonly done: Promise<'ended' | 'detached'>;
+  /** Restores the terminal and lets go. Idempotent. */
+  readonly close: () => void;
+}
+
+export interface AttachRequest {
+  readonly store: StorePaths;
+  readonly id: string;
+  readonly tty: boolean;
+  /** Forward stdin. */
+  readonly stdin: boolean;
+  /** Default true each. */
+  readonly stdout?: boolean | undefined;
+  readonly stderr?: boolean | undefined;
+  /** As podman's --detach-keys; empty disables. Default ctrl-p,ctrl-q. */
+  readonly detachKeys?: string | undefined;
+}
+
+export interface LogLine {
+  /** As conmon wrote it: RFC 3339 with nanoseconds and the local zone's offset. */
+  readonly time: string;
+  readonly stream: 'stdout' | 'stderr';
+  /** Content with its line break; a partial last line has none. */
+  readonly text: string;
+}
+
+export interface LogQuery {
+  readonly follow: boolean;
+  /** Lines from the end; undefined for all. */
+  readonly tail?: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  /** Asked while following at the end of the file: true once nothing more will be written. */
+  readonly ended?: (() => boolean | Promise<boolean>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/*
+ * The functions of this folder:
+ *
+ * runtime.ts       openRuntime(store: StorePaths, nameOrPath: string, options: { cgroupManager: 'cgroupfs' | 'systemd' }): OciRuntime
+ *                  probeRuntime(store, path): Promise<RuntimeProbe>
+ * monitor.ts       createContainer(request: MonitorRequest): Promise<MonitoredContainer>
+ *                  restoreContainer(request: RestoreRequest): Promise<MonitoredContainer>
+ *                  readExit(store, id): ContainerExit | undefined     forgetExit(store, id): void
+ *                  monitorVersion(): Promise<string>
+ * spec.ts          buildSpec(config: ContainerConfig, facts: SpecFacts): BuiltSpec
+ *                  writeSpec(bundle: string, spec: OciSpec): Promise<void>
+ * spec/host.ts     hostFacts(): HostFacts
+ * spec/devices.ts  resolveDevices(mappings: readonly DeviceMapping[]): ResolvedDevice[]   hostDevices(): ResolvedDevice[]
+ * spec/seccomp.ts  seccompFor(security: SecurityOptions): Promise<OciSeccomp | undefined>
+ * passwd.ts        resolveUser(rootfs: string, user: string): ResolvedUser
+ * exec-process.ts  execProcess(config, request: ExecProcessRequest): OciProcess
+ * attach.ts        attach(request: AttachRequest): Promise<Attachment>   (await it before runtime.start)
+ * logs.ts          readLogs(path: string, query: LogQuery): AsyncGenerator<LogLine>
+ */
