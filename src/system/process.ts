@@ -24,6 +24,10 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Text for stdin, or a file descriptor. Default: /dev/null. */
   readonly input?: string | number | undefined;
+  /** Told about the child once it runs: to relay its streams or its PID. Its end is still awaited here. */
+  readonly onSpawn?: ((child: ChildProcess) => void) | undefined;
+  /** Takes the place of `input`: 'pipe' where onSpawn feeds the child's stdin. */
+  readonly stdin?: 'pipe' | undefined;
   /** Default: captured, at most `maxOutput` bytes of each. */
   readonly stdout?: StdioTarget | undefined;
   readonly stderr?: StdioTarget | undefined;
@@ -50,6 +54,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   if (program === undefined) return fail('INTERNAL', { message: 'run() was called without a program' });
   logDebug(`run ${options.quietArguments === true ? program : command.join(' ')}`);
   const child = spawn(program, args, spawnOptions(options));
+  if (child.pid !== undefined) options.onSpawn?.(child);
   const stdout = collect(child, 'stdout', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
   const stderr = collect(child, 'stderr', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
   if (typeof options.input === 'string' && child.stdin !== null) {
@@ -99,7 +104,8 @@ export function failRun(result: RunResult, doing: string): never {
 
 function spawnOptions(options: RunOptions): SpawnOptions {
   const stdin =
-    options.input === undefined ? 'ignore' : typeof options.input === 'string' ? 'pipe' : options.input;
+    options.stdin ??
+    (options.input === undefined ? 'ignore' : typeof options.input === 'string' ? 'pipe' : options.input);
   return {
     cwd: options.cwd,
     env: childEnvironment(options.env),

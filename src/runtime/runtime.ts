@@ -1,0 +1,162 @@
+import { mkdirSync } from 'node:fs';
+import { basename, isAbsolute, join } from 'node:path';
+import { CryopodError, fail } from '../model/errors.ts';
+import { run } from '../system/process.ts';
+import { runtimeStateDirectory, type StorePaths } from '../system/store-paths.ts';
+import { findProgram } from '../system/tools.ts';
+import { criuLogDetails } from './criu-log.ts';
+import { execInContainer } from './exec.ts';
+import { flavorOf, type RuntimeFlavor } from './flavor.ts';
+import { probeRuntime } from './probe.ts';
+import { decisiveLine, failRuntime } from './runtime-errors.ts';
+import type { CheckpointRequest, OciRuntime, RuntimeState } from './types.ts';
+
+/** Places outside PATH where distributions keep runtimes. */
+const EXTRA_DIRECTORIES = ['/usr/lib/cri-o-runc/sbin', '/usr/libexec/crun'];
+
+interface Called {
+  readonly ok: boolean;
+  readonly stdout: string;
+  readonly message: string;
+}
+
+type Call = (args: readonly string[], signal?: AbortSignal) => Promise<Called>;
+
+/**
+ * The runtime of this name (looked for in cryopod's tools and PATH) or absolute path. Cheap: nothing runs yet. Fails
+ * with RUNTIME_UNSUPPORTED when there is no such program.
+ */
+export function openRuntime(
+  store: StorePaths,
+  nameOrPath: string,
+  options: { readonly cgroupManager: 'cgroupfs' | 'systemd' },
+): OciRuntime {
+  const path = findProgram(nameOrPath, EXTRA_DIRECTORIES);
+  if (path === undefined) {
+    return fail('RUNTIME_UNSUPPORTED', {
+      message: `no valid executable found for OCI runtime ${nameOrPath}: invalid argument`,
+      hint: 'Install it, or choose another with --runtime.',
+    });
+  }
+  const name = isAbsolute(nameOrPath) ? basename(path) : nameOrPath;
+  const stateDirectory = runtimeStateDirectory(store, name);
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  const globalArgs = [
+    '--root',
+    stateDirectory,
+    ...(options.cgroupManager === 'systemd' ? ['--systemd-cgroup'] : []),
+  ];
+  const call: Call = async (args, signal) => {
+    const result = await run([path, ...globalArgs, '--log-format', 'json', ...args], { signal });
+    return { ok: result.ok, stdout: result.stdout, message: result.ok ? '' : decisiveLine(result.stderr) };
+  };
+  const flavor = flavorOf(path);
+  return {
+    name,
+    path,
+    globalArgs,
+    ...verbs(name, flavor, call),
+    ...abilities(store, name, path, flavor, globalArgs),
+  };
+}
+
+type Verbs = Pick<
+  OciRuntime,
+  'start' | 'kill' | 'delete' | 'pause' | 'resume' | 'state' | 'ps' | 'checkpoint' | 'restoreArgs'
+>;
+
+function verbs(name: string, flavor: RuntimeFlavor, call: Call): Verbs {
+  const must = async (args: readonly string[]): Promise<string> => {
+    const { ok, stdout, message } = await call(args);
+    return ok ? stdout : failRuntime(name, message);
+  };
+  return {
+    start: async (id) => {
+      await must(['start', id]);
+    },
+    kill: async (id, signal, options) => {
+      const all = options?.all === true ? ['--all'] : [];
+      const { ok, message } = await call(['kill', ...all, id, String(signal)]);
+      if (ok) return true;
+      if (flavor.notRunning.test(message) || flavor.unknownContainer.test(message)) return false;
+      return failRuntime(name, message);
+    },
+    delete: async (id, options) => {
+      const force = options?.force === true ? ['--force'] : [];
+      const { ok, message } = await call(['delete', ...force, id]);
+      if (!ok && !flavor.unknownContainer.test(message)) failRuntime(name, message);
+    },
+    pause: async (id) => {
+      await must(['pause', id]);
+    },
+    resume: async (id) => {
+      await must(['resume', id]);
+    },
+    state: async (id) => {
+      const { ok, stdout, message } = await call(['state', id]);
+      if (ok) return parseState(name, stdout);
+      return flavor.unknownContainer.test(message) ? undefined : failRuntime(name, message);
+    },
+    ps: async (id) => parsePids(name, await must(['ps', '--format', 'json', id])),
+    checkpoint: (id, request) => checkpoint(name, flavor, call, id, request),
+    restoreArgs: flavor.restoreArgs,
+  };
+}
+
+function abilities(
+  store: StorePaths,
+  name: string,
+  path: string,
+  flavor: RuntimeFlavor,
+  globalArgs: readonly string[],
+): Pick<OciRuntime, 'probe' | 'canCheckpoint' | 'exec'> {
+  return {
+    probe: () => probeRuntime(store, path),
+    canCheckpoint: async () => {
+      const probe = await probeRuntime(store, path);
+      return probe.checkpoint ? { able: true } : { able: false, why: `${path}: ${flavor.whyNot}` };
+    },
+    exec: (id, request) => execInContainer({ store, name, path, globalArgs }, id, request),
+  };
+}
+
+async function checkpoint(
+  name: string,
+  flavor: RuntimeFlavor,
+  call: Call,
+  id: string,
+  request: CheckpointRequest,
+): Promise<void> {
+  const { ok, message } = await call(['checkpoint', ...flavor.checkpointArgs(request), id], request.signal);
+  if (ok) return;
+  if (request.signal?.aborted === true) {
+    fail('INTERRUPTED', { message: `the checkpoint of ${id} was interrupted` });
+  }
+  throw new CryopodError('CHECKPOINT_FAILED', {
+    message: `${name}: ${message}`,
+    log: await criuLogDetails(join(request.workPath, 'dump.log')),
+  });
+}
+
+const STATUSES: readonly string[] = ['creating', 'created', 'running', 'paused', 'stopped'];
+
+const isStatus = (text: unknown): text is RuntimeState['status'] =>
+  typeof text === 'string' && STATUSES.includes(text);
+
+/** OCI runtime-spec runtime.md, "State". */
+function parseState(name: string, text: string): RuntimeState {
+  const value: unknown = JSON.parse(text);
+  if (typeof value === 'object' && value !== null && 'status' in value && isStatus(value.status)) {
+    const pid = 'pid' in value && typeof value.pid === 'number' ? value.pid : 0;
+    return { status: value.status, pid };
+  }
+  return failRuntime(name, `it gave a state that is not understood: ${text.trim()}`);
+}
+
+function parsePids(name: string, text: string): number[] {
+  const value: unknown = JSON.parse(text);
+  // runc prints null for none.
+  if (value === null) return [];
+  if (Array.isArray(value) && value.every((pid) => typeof pid === 'number')) return value;
+  return failRuntime(name, `it gave a process list that is not understood: ${text.trim()}`);
+}
