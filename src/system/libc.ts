@@ -1,0 +1,76 @@
+import { getSystemErrorName } from 'node:util';
+import type { LibraryHandle } from 'koffi';
+import { CryopodError, messageOf } from '../model/errors.ts';
+
+/** A pipe between two child programs; both ends are closed in other children (O_CLOEXEC). */
+export interface Pipe {
+  readonly read: number;
+  readonly write: number;
+}
+
+const O_CLOEXEC = 0o2000000;
+const S_IFCHR = 0o020000;
+
+interface Libc {
+  readonly pipe2: (fds: Int32Array, flags: number) => number;
+  readonly lsetxattr: (path: string, name: string, value: Buffer, size: number, flags: number) => number;
+  readonly mknod: (path: string, mode: number, device: number) => number;
+  readonly errno: () => number;
+}
+
+let loaded: Promise<Libc> | undefined;
+
+/** The few calls that Node lacks. Loaded at first use, since koffi costs about 15 ms. */
+function libc(): Promise<Libc> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<Libc> {
+  try {
+    const { default: koffi } = await import('koffi');
+    const library: LibraryHandle = koffi.load('libc.so.6');
+    return {
+      pipe2: library.func('int pipe2(_Out_ int *fds, int flags)'),
+      lsetxattr: library.func(
+        'int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)',
+      ),
+      mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
+      errno: () => koffi.errno(),
+    };
+  } catch (error) {
+    throw new CryopodError('PROGRAM_MISSING', {
+      message: `could not load the C library: ${messageOf(error)}`,
+      hint: 'cryopod needs the GNU C library 2.33 or newer and its npm package koffi.',
+      cause: error,
+    });
+  }
+}
+
+/** Throws as Node's own system calls do: `code` is the errno's name. */
+function check(result: number, calls: Libc, doing: string): void {
+  if (result !== -1) return;
+  const code = getSystemErrorName(-calls.errno());
+  throw Object.assign(new Error(`${code}: ${doing}`), { code });
+}
+
+/** A new pipe. The caller closes both ends once the children that use them have been started. */
+export async function makePipe(): Promise<Pipe> {
+  const calls = await libc();
+  const fds = new Int32Array(2);
+  check(calls.pipe2(fds, O_CLOEXEC), calls, 'pipe2');
+  return { read: fds[0] ?? -1, write: fds[1] ?? -1 };
+}
+
+/** Sets an extended attribute of `path` itself (a symbolic link is not followed). */
+export async function setXattr(path: string, name: string, value: string): Promise<void> {
+  const calls = await libc();
+  const bytes = Buffer.from(value);
+  check(calls.lsetxattr(path, name, bytes, bytes.length, 0), calls, `set ${name} of ${path}`);
+}
+
+/** Makes the character device 0/0, which overlayfs takes for "deleted here". Throws EEXIST. */
+export async function makeWhiteout(path: string): Promise<void> {
+  const calls = await libc();
+  check(calls.mknod(path, S_IFCHR, 0), calls, `make the whiteout ${path}`);
+}
