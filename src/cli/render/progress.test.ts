@@ -20,7 +20,7 @@ test('a terminal gets one line, not more often than ten times a second, and it g
   for (time = 0; time < 250; time += 10)
     progress({ phase: 'pull', subject: 'a\x1b-very-long-name-of-an-image' });
   progress({ phase: 'pull', subject: 'a\x1b-very-long-name-of-an-image', done: true });
-  assert.deepEqual(written, [...Array(3).fill('\r\x1b[Kpull a?-very-long-'), '\r\x1b[K']);
+  assert.deepEqual(written, [...Array(3).fill('\r\x1b[Kpull a?-very-long-n'), '\r\x1b[K']);
 });
 
 test('JSON has one event a line and a pipe stays silent', () => {
