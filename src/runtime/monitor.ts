@@ -24,7 +24,7 @@ const runtimeLog = (store: StorePaths, id: string): string => join(runDirectory(
  * idempotent. On failure nothing of it runs any more, but the runtime may still hold a record: delete it with force.
  */
 export const createContainer = (request: MonitorRequest): Promise<MonitoredContainer> =>
-  launch(request, [], (message) => failRuntime(request.runtime.name, message));
+  launch(request, [], {}, (message) => failRuntime(request.runtime.name, message));
 
 /**
  * Lets conmon restore the container from CRIU's images; on return its processes run. On failure: RESTORE_FAILED with
@@ -40,7 +40,7 @@ export const restoreContainer = (request: RestoreRequest): Promise<MonitoredCont
     restore.imagePath,
     ...runtime.restoreArgs(restore).map((arg) => `--runtime-opt=${arg}`),
   ];
-  return launch(request, args, async (message) =>
+  return launch(request, args, request.criuEnvironment ?? {}, async (message) =>
     fail('RESTORE_FAILED', { message: `${runtime.name}: ${message}`, log: await criuLogDetails(log) }),
   );
 };
@@ -48,6 +48,7 @@ export const restoreContainer = (request: RestoreRequest): Promise<MonitoredCont
 async function launch(
   request: MonitorRequest,
   extraArgs: readonly string[],
+  environment: Readonly<Record<string, string>>,
   onFailure: (message: string) => Promise<never> | never,
 ): Promise<MonitoredContainer> {
   const { store, config } = request;
@@ -59,7 +60,11 @@ async function launch(
   const program = conmonProgram();
   const command = [program, ...conmonArgs(request), ...extraArgs];
   // conmon makes its console socket in TMPDIR; the address of a socket may have 107 bytes, so a long one would fail.
-  const report = await startDaemon(command, { _OCI_SYNCPIPE: String(REPORT_FD), TMPDIR: '/tmp' });
+  const report = await startDaemon(command, {
+    ...environment,
+    _OCI_SYNCPIPE: String(REPORT_FD),
+    TMPDIR: '/tmp',
+  });
   const answer = parseReport(report);
   if (answer.pid === undefined) {
     const logged = existsSync(log) ? lastLoggedError(await readFile(log, 'utf8')) : undefined;

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { CryopodError, fail } from '../model/errors.ts';
-import { run } from '../system/process.ts';
+import { type RunOptions, run } from '../system/process.ts';
 import { runtimeStateDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
 import { criuLogDetails } from './criu-log.ts';
@@ -20,7 +20,7 @@ interface Called {
   readonly message: string;
 }
 
-type Call = (args: readonly string[], signal?: AbortSignal) => Promise<Called>;
+type Call = (args: readonly string[], options?: RunOptions) => Promise<Called>;
 
 /**
  * The runtime of this name (looked for in cryopod's tools and PATH) or absolute path. Cheap: nothing runs yet. Fails
@@ -46,8 +46,8 @@ export function openRuntime(
     stateDirectory,
     ...(options.cgroupManager === 'systemd' ? ['--systemd-cgroup'] : []),
   ];
-  const call: Call = async (args, signal) => {
-    const result = await run([path, ...globalArgs, '--log-format', 'json', ...args], { signal });
+  const call: Call = async (args, options) => {
+    const result = await run([path, ...globalArgs, '--log-format', 'json', ...args], options);
     return { ok: result.ok, stdout: result.stdout, message: result.ok ? '' : decisiveLine(result.stderr) };
   };
   const flavor = flavorOf(path);
@@ -127,11 +127,13 @@ async function checkpoint(
   id: string,
   request: CheckpointRequest,
 ): Promise<void> {
-  const { ok, message } = await call(['checkpoint', ...flavor.checkpointArgs(request), id], request.signal);
+  // A Ctrl-C on the terminal must not reach CRIU: ended in the middle, it can leave processes that are neither frozen
+  // nor whole. So it runs to its end, and the caller looks at its own signal afterwards.
+  const { ok, message } = await call(['checkpoint', ...flavor.checkpointArgs(request), id], {
+    env: request.criuEnvironment,
+    newSession: true,
+  });
   if (ok) return;
-  if (request.signal?.aborted === true) {
-    fail('INTERRUPTED', { message: `the checkpoint of ${id} was interrupted` });
-  }
   throw new CryopodError('CHECKPOINT_FAILED', {
     message: `${name}: ${message}`,
     log: await criuLogDetails(join(request.workPath, 'dump.log')),

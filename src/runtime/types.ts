@@ -34,7 +34,8 @@ export interface CheckpointRequest {
   readonly preDump?: boolean | undefined;
   /** Relative to imagePath: the images of the pre-dump. */
   readonly parentPath?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** Names CRIU's configuration file (criu/options.ts); reaches CRIU through the runtime. */
+  readonly criuEnvironment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How exec's process is wired to the caller. */
@@ -114,6 +115,8 @@ export interface MonitorRequest {
 
 export interface RestoreRequest extends MonitorRequest {
   readonly restore: RestoreOptions;
+  /** As in {@link CheckpointRequest}. */
+  readonly criuEnvironment?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface MonitoredContainer {

@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly stderr?: StdioTarget | undefined;
   /** File descriptors that the child gets as 3, 4, … */
   readonly extraFds?: readonly number[] | undefined;
+  /** A session of its own: signals from the terminal do not reach it. */
+  readonly newSession?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until TERM; KILL follows 5 s later. */
   readonly timeout?: number | undefined;
@@ -108,6 +110,7 @@ function spawnOptions(options: RunOptions): SpawnOptions {
     (options.input === undefined ? 'ignore' : typeof options.input === 'string' ? 'pipe' : options.input);
   return {
     cwd: options.cwd,
+    detached: options.newSession ?? false,
     env: childEnvironment(options.env),
     stdio: [stdin, options.stdout ?? 'pipe', options.stderr ?? 'pipe', ...(options.extraFds ?? [])],
   };
