@@ -33,6 +33,7 @@ stamp=$tools/ready/$profile
 state=$(ready_state)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$state" ] && still_there; then
   modules_ready || install_modules
+  build_bundle
   exit 0
 fi
 
@@ -49,4 +50,5 @@ install_node
 install_criu
 install_crun
 modules_ready || install_modules
+build_bundle
 printf '%s\n' "$(ready_state)" >"$stamp"

@@ -39,7 +39,7 @@ still_there() {
     have "$tool" || return 1
   done
   { [ -x /usr/lib/podman/netavark ] || have netavark; } || return 1
-  { [ -x "$tools/node/bin/node" ] || node_is_new_enough node; } || return 1
+  [ -x "$tools/node/bin/node" ] || return 1
   { [ -x "$tools/bin/criu" ] || have criu; } || return 1
   [ -x "$tools/bin/crun" ] || have crun
 }

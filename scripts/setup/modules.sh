@@ -10,3 +10,8 @@ install_modules() {
     no_registry "the packages of package-lock.json"
   cp "$repo/package-lock.json" "$repo/node_modules/.cryopod-lock"
 }
+
+# dist/ takes a fifth of a second and makes every later start of cryopod several times faster.
+build_bundle() {
+  quietly sh "$here/node.sh" "$here/build.ts" || die "the sources could not be bundled (esbuild's words are above)."
+}

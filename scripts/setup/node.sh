@@ -1,4 +1,4 @@
-# Node.js 24: the host's own where it is new enough, else a private copy from the npm registry.
+# Node.js 24 at $tools/node/bin/node: a link to the host's own where that is one, else a copy from npm's registry.
 
 # Node 24 is the only major the project is tested with; node:sqlite and type stripping are stable in it.
 node_is_new_enough() {
@@ -20,7 +20,11 @@ node_package() {
 
 install_node() {
   ! node_is_new_enough "$tools/node/bin/node" || return 0
-  ! node_is_new_enough node || return 0
+  if node_is_new_enough node; then
+    mkdir -p "$tools/node/bin"
+    ln -sf "$(command -v node)" "$tools/node/bin/node"
+    return 0
+  fi
   have npm || die "npm is missing: install it ('apt-get install npm'), then run this again."
   package=$(node_package)
   say "fetching Node 24 ($package from the npm registry) into $tools/node"
