@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type RunOptions, type RunResult, run } from '../system/process.ts';
 import { runDirectory, type StorePaths } from '../system/store-paths.ts';
 import { decisiveLine, failRuntime, lastLoggedError } from './runtime-errors.ts';
+import { specJson } from './spec.ts';
 import type { ExecRequest, OciProcess } from './types.ts';
 
 /** The runtime that runs it. */
@@ -48,7 +49,7 @@ async function execWith(
     pid: join(scratch, 'pid'),
     log: join(scratch, 'log'),
   };
-  await writeFile(files.process, JSON.stringify(processOf(request)), { mode: 0o600 });
+  await writeFile(files.process, specJson(processOf(request)), { mode: 0o600 });
   const command = [
     runtime.path,
     ...runtime.globalArgs,

@@ -142,9 +142,9 @@ export interface ResolvedUser {
   readonly name: string;
 }
 
-/** A mount with its host side resolved: volumes are host directories here. */
+/** A mount with its host side resolved: the source of a volume is a host directory here. */
 export interface ResolvedMount {
-  readonly type: 'bind' | 'tmpfs';
+  readonly type: 'bind' | 'volume' | 'tmpfs';
   /** Absolute host path; empty for tmpfs. */
   readonly source: string;
   readonly destination: string;
@@ -177,8 +177,8 @@ export interface HostFacts {
   readonly raiseLimits: boolean;
   /** Current hard limits of this process, Infinity for unlimited; keys as in {@link Ulimit.name}. */
   readonly hardLimits: Readonly<Record<string, number>>;
-  /** This process's oom_score_adj. */
-  readonly oomScoreAdj: number;
+  /** fs.nr_open: no process can have a higher RLIMIT_NOFILE. */
+  readonly maxOpenFiles: number;
 }
 
 /** Everything that {@link buildSpec} needs beside the container's config. */
@@ -229,6 +229,7 @@ export interface OciCapabilities {
 export interface OciRlimit {
   /** RLIMIT_NOFILE … */
   readonly type: string;
+  /** Infinity for unlimited; {@link specJson} writes it as the format's largest number. */
   readonly soft: number;
   readonly hard: number;
 }
