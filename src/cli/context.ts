@@ -1,0 +1,15 @@
+import type { EngineContext } from '../engine/context.ts';
+
+/** What a command gets: the engine, opened on first use, and the terminal's side of things. */
+export interface CliContext {
+  /** The engine on the store that the global flags name. Opening it needs root and repairs what a crash left. */
+  readonly engine: () => Promise<EngineContext>;
+  /** Results. Everything that is not an answer to the command goes to stderr or the log instead. */
+  readonly print: (text: string) => void;
+  /** `Error: …` lines for one of several objects, where the command goes on with the others. */
+  readonly complain: (error: unknown) => void;
+  /** Aborts on the first Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** The command line without the program, for inspect's CreateCommand. */
+  readonly argv: readonly string[];
+}

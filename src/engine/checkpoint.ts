@@ -1,0 +1,116 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Container } from '../model/container.ts';
+import type { DumpStats } from '../criu/stats.ts';
+import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { openRuntime } from '../runtime/runtime.ts';
+import { updateState } from '../state/containers.ts';
+import { beginOperation, endOperation } from '../state/journal.ts';
+import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
+import { syncTree, tempBeside } from '../system/durable.ts';
+import { faultPoint } from '../system/faults.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
+import { replaceCheckpoint } from './checkpoint-files.ts';
+import { checkpointFacts } from './checkpoint-facts.ts';
+import type { EngineContext } from './context.ts';
+import { dump } from './dump.ts';
+import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
+import { settleExit } from './settle.ts';
+import { withContainer } from './with-container.ts';
+
+export interface CheckpointResult {
+  readonly id: string;
+  /** Microseconds. */
+  readonly duration: number;
+  readonly runtimeDuration: number;
+  readonly statistics: DumpStats;
+}
+
+/**
+ * Freezes a container's processes into its checkpoint directory. They are gone afterwards, its address stays and drops
+ * packets, unless it is left running. Fails before anything is frozen where that can be known (CHECKPOINT_REFUSED,
+ * CONTAINER_STATE, NO_SPACE …), else with CHECKPOINT_FAILED; then the container goes on running.
+ */
+export async function checkpointContainer(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: CheckpointOptions,
+): Promise<CheckpointResult> {
+  const begun = monotonicMicroseconds();
+  return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
+    const { id } = container.config;
+    refuseCheckpoint(container, options, await checkpointFacts(ctx, container));
+    const images = tempBeside(checkpointDirectory(ctx.store, id));
+    const { leaveRunning } = options;
+    const entry = beginOperation(ctx.db, 'checkpoint', id, { images: basename(images), leaveRunning });
+    faultPoint('checkpoint.journalled');
+    const dumped = await dumpOrResume(ctx, container, images, options).catch(async (error: unknown) => {
+      await rm(images, { recursive: true, force: true });
+      endOperation(ctx.db, entry);
+      throw error;
+    });
+    await finishCheckpoint(ctx, container, images, options);
+    endOperation(ctx.db, entry);
+    return { id, duration: monotonicMicroseconds() - begun, ...dumped };
+  });
+}
+
+/** Silence, then the dump. Where the dump fails, the container's packets flow again before the error leaves. */
+async function dumpOrResume(
+  ctx: EngineContext,
+  container: Container,
+  images: string,
+  options: CheckpointOptions,
+): Promise<Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>> {
+  const { netns } = container.state;
+  const hold = netns !== undefined && !options.leaveRunning;
+  await mkdir(images, { mode: 0o700 });
+  if (hold) await holdNetwork(netns);
+  try {
+    faultPoint('checkpoint.held');
+    return await dump(ctx, container, images, options);
+  } catch (error) {
+    if (hold) await releaseNetwork(netns);
+    throw error;
+  }
+}
+
+/**
+ * From the images on disk to the settled record. Also what recovery runs when a crash came after the dump: every step
+ * may be repeated.
+ */
+export async function finishCheckpoint(
+  ctx: EngineContext,
+  container: Container,
+  images: string,
+  { leaveRunning, keep }: Pick<CheckpointOptions, 'leaveRunning' | 'keep'>,
+): Promise<void> {
+  const { id } = container.config;
+  faultPoint('checkpoint.dumped');
+  await syncTree(images);
+  const path = checkpointDirectory(ctx.store, id);
+  await replaceCheckpoint(images, path);
+  faultPoint('checkpoint.published');
+  const log = join(bundleDirectory(ctx.store, id), 'dump.log');
+  if (!keep) await rm(log, { force: true });
+  const record = {
+    checkpointedAt: timestamp(),
+    checkpointPath: path,
+    checkpointLog: keep ? log : undefined,
+  };
+  if (leaveRunning) {
+    updateState(ctx.db, id, record);
+  } else {
+    await settleExit(ctx, container, {
+      keepNetwork: true,
+      record: {
+        ...record,
+        checkpointed: true,
+        exitCode: 0,
+        restoredAt: undefined,
+        networkHeld: container.state.netns !== undefined,
+      },
+    });
+  }
+  faultPoint('checkpoint.recorded');
+}

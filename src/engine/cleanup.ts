@@ -1,0 +1,19 @@
+import { lookupContainer } from '../state/containers.ts';
+import type { EngineContext } from './context.ts';
+import { recordedAsActive } from './observe.ts';
+import { removeLocked } from './remove.ts';
+import { withContainer } from './with-container.ts';
+
+/**
+ * What the monitor calls once its container has ended: settles it (withContainer does) and removes it when it was started
+ * with --rm. Idempotent; a container that is gone, or runs again by now, is left alone.
+ */
+export async function cleanupContainer(ctx: EngineContext, id: string): Promise<void> {
+  if (lookupContainer(ctx.db, id) === undefined) return;
+  await withContainer(ctx, id, 'clean up', async (container) => {
+    if (recordedAsActive(container) || container.state.checkpointed) return;
+    if (container.config.autoRemove && container.state.status === 'exited') {
+      await removeLocked(ctx, container, { volumes: true });
+    }
+  });
+}

@@ -1,0 +1,40 @@
+import type { Container } from '../model/container.ts';
+import { fail } from '../model/errors.ts';
+import { readExit } from '../runtime/monitor.ts';
+import { timestamp } from '../system/clock.ts';
+import { bootId, isAlive } from '../system/procfs.ts';
+import type { EngineContext } from './context.ts';
+
+/** True while the container's first process lives. */
+export const processLives = ({ state }: Container): boolean =>
+  state.bootId === bootId() && isAlive(state.pid, state.pidStart);
+
+/** The record says that it runs or is paused (it may have ended since; see {@link observe}). */
+export const recordedAsActive = ({ state }: Container): boolean =>
+  state.status === 'running' || state.status === 'paused';
+
+/**
+ * The container as it is at this moment: a record that says running is corrected when its process has ended, been killed,
+ * or was lost with the last boot. Writes nothing; `settleExit` makes it permanent.
+ */
+export function observe(ctx: EngineContext, container: Container): Container {
+  if (!recordedAsActive(container) || processLives(container)) return container;
+  const exit = container.state.bootId === bootId() ? readExit(ctx.store, container.config.id) : undefined;
+  return {
+    config: container.config,
+    state: {
+      ...container.state,
+      status: 'exited',
+      pid: 0,
+      exitCode: exit?.code ?? container.state.exitCode,
+      finishedAt: exit === undefined ? container.state.finishedAt : timestamp(new Date(exit.finishedAt)),
+    },
+  };
+}
+
+/** Refuses with podman's words unless the container runs. `verb` completes "cannot …". */
+export function requireRunning(container: Container, verb: string): void {
+  const { status } = container.state;
+  if (status === 'running') return;
+  fail('CONTAINER_STATE', { message: `"${status}" is not running, ${verb}: container state improper` });
+}

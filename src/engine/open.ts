@@ -1,0 +1,46 @@
+import { mkdirSync } from 'node:fs';
+import type { Progress } from '../model/progress.ts';
+import { silentProgress } from '../model/progress.ts';
+import { fail } from '../model/errors.ts';
+import { openDatabase } from '../state/database.ts';
+import { DEFAULT_LOCK_TIMEOUT_MS } from '../state/locks.ts';
+import { databasePath, type StorePaths } from '../system/store-paths.ts';
+import type { EngineContext } from './context.ts';
+import { recover } from './recover.ts';
+
+export interface OpenOptions {
+  readonly store: StorePaths;
+  readonly runtime?: string | undefined;
+  readonly cgroupManager?: 'cgroupfs' | 'systemd' | undefined;
+  /** argv that runs this cryopod again. */
+  readonly self: readonly string[];
+  readonly progress?: Progress | undefined;
+  readonly signal: AbortSignal;
+  readonly lockTimeout?: number | undefined;
+}
+
+/**
+ * Opens a store for a command; first repairs what a crashed command left unfinished. Errors: NEEDS_ROOT, STORE_FAILED.
+ */
+export async function openEngine(options: OpenOptions): Promise<EngineContext> {
+  if (process.geteuid?.() !== 0) {
+    fail('NEEDS_ROOT', {
+      message: 'cryopod needs root: it mounts file systems, makes namespaces and freezes processes',
+      hint: 'Run it with sudo.',
+    });
+  }
+  const { store } = options;
+  for (const directory of [store.root, store.runroot]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  const ctx: EngineContext = {
+    store,
+    db: openDatabase(databasePath(store)),
+    runtime: options.runtime,
+    cgroupManager: options.cgroupManager ?? 'cgroupfs',
+    self: options.self,
+    progress: options.progress ?? silentProgress,
+    signal: options.signal,
+    lockTimeout: options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS,
+  };
+  await recover(ctx);
+  return ctx;
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import type { Container, ContainerState } from '../model/container.ts';
+import { unmountRootfs } from '../rootfs/overlay.ts';
+import { unmountShm } from '../rootfs/shm.ts';
+import { runDirectory } from '../system/store-paths.ts';
+import type { EngineContext } from './context.ts';
+import { detachNetwork } from './network/detach.ts';
+
+/** The part of a container's record that says what it holds of the host. */
+type Holdings = Pick<ContainerState, 'netns' | 'networks' | 'networkHeld'>;
+
+/**
+ * Gives back what a stopped container held of the host: mounts, volatile files and, unless it is kept, its network.
+ * Idempotent. Returns what remains, for the record.
+ */
+export async function release(
+  ctx: EngineContext,
+  container: Container,
+  { keepNetwork = false }: { readonly keepNetwork?: boolean } = {},
+): Promise<Holdings> {
+  const { id } = container.config;
+  await unmountShm(ctx.store, id);
+  await unmountRootfs(ctx.store, id);
+  if (keepNetwork) {
+    const { netns, networks, networkHeld } = container.state;
+    return { netns, networks, networkHeld };
+  }
+  await detachNetwork(ctx, container);
+  await rm(join(runDirectory(ctx.store, id)), { recursive: true, force: true });
+  return { netns: undefined, networks: {}, networkHeld: false };
+}

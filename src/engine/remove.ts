@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises';
+import type { Container } from '../model/container.ts';
+import { fail } from '../model/errors.ts';
+import { removeContainerFiles } from '../rootfs/overlay.ts';
+import { forgetExit } from '../runtime/monitor.ts';
+import { openRuntime } from '../runtime/runtime.ts';
+import { deleteContainer, listContainers } from '../state/containers.ts';
+import { beginOperation, endOperation } from '../state/journal.ts';
+import { faultPoint } from '../system/faults.ts';
+import { runDirectory } from '../system/store-paths.ts';
+import type { EngineContext } from './context.ts';
+import { recordedAsActive } from './observe.ts';
+import { release } from './release.ts';
+import { stopLocked } from './stop.ts';
+import { removeAnonymousVolumes } from './volume/remove-anonymous.ts';
+import { withContainer } from './with-container.ts';
+
+export interface RemoveOptions {
+  readonly force: boolean;
+  /** Anonymous volumes go too (-v). */
+  readonly volumes: boolean;
+  /** Seconds between the stop signal and KILL when a running one is removed by force; undefined: its own. */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * Removes a container with its files. Errors: NO_SUCH_CONTAINER; CONTAINER_RUNNING (exit status 2) for a running or paused
+ * one without `force`; IN_USE when another container joins its namespaces.
+ */
+export async function removeContainer(ctx: EngineContext, nameOrId: string, options: RemoveOptions): Promise<string> {
+  return await withContainer(ctx, nameOrId, 'remove', async (container) => {
+    const { id } = container.config;
+    if (recordedAsActive(container) && !options.force) {
+      fail('CONTAINER_RUNNING', {
+        message: `cannot remove container ${id} as it is ${container.state.status} - running or paused containers cannot be removed without force: container state improper`,
+        hint: 'Stop it first, or give --force.',
+      });
+    }
+    refuseWhileNeeded(ctx, container);
+    const stopped = await stopLocked(ctx, container, options.timeout ?? container.config.stopTimeout);
+    await removeLocked(ctx, stopped, { volumes: options.volumes });
+    return id;
+  });
+}
+
+function refuseWhileNeeded(ctx: EngineContext, { config }: Container): void {
+  const dependents = listContainers(ctx.db).filter((other) => dependencies(other).includes(config.id));
+  if (dependents.length === 0) return;
+  const ids = dependents.map((other) => other.config.id).join(',');
+  fail('IN_USE', {
+    message: `container ${config.id} has dependent containers which must be removed before it: ${ids}: container already exists`,
+  });
+}
+
+/** IDs of the containers whose namespaces this one joins. */
+export function dependencies({ config }: Container): string[] {
+  const modes = [config.network, config.ipc, config.pid, config.uts];
+  return modes.flatMap(({ mode, target }) => (mode === 'container' && target !== undefined ? [target] : []));
+}
+
+/** Removes a stopped container whose lock the caller holds. Idempotent: recovery calls it again after a crash. */
+export async function removeLocked(
+  ctx: EngineContext,
+  container: Container,
+  { volumes }: { readonly volumes: boolean },
+): Promise<void> {
+  const { id, runtime, cgroupManager } = container.config;
+  const entry = beginOperation(ctx.db, 'remove', id, { volumes });
+  faultPoint('remove.journalled');
+  await openRuntime(ctx.store, runtime, { cgroupManager }).delete(id, { force: true });
+  await release(ctx, container);
+  faultPoint('remove.unmounted');
+  await removeContainerFiles(ctx.store, id);
+  await rm(runDirectory(ctx.store, id), { recursive: true, force: true });
+  faultPoint('remove.deleted');
+  deleteContainer(ctx.db, id);
+  forgetExit(ctx.store, id);
+  if (volumes) await removeAnonymousVolumes(ctx, container.config.mounts);
+  endOperation(ctx.db, entry);
+}

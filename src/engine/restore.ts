@@ -1,0 +1,137 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container } from '../model/container.ts';
+import { readRestoreStats, type RestoreStats } from '../criu/stats.ts';
+import { writeCriuConfig } from '../criu/options.ts';
+import { requireCriu } from '../criu/probe.ts';
+import { releaseNetwork } from '../network/hold.ts';
+import { loadShm } from '../rootfs/shm.ts';
+import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
+import { openRuntime } from '../runtime/runtime.ts';
+import { updateState } from '../state/containers.ts';
+import { beginOperation, endOperation } from '../state/journal.ts';
+import { undoOnFailure } from '../system/cleanup.ts';
+import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
+import { faultPoint } from '../system/faults.ts';
+import { bootId, processStat } from '../system/procfs.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
+import { criuConfigPath, dumpLogPath, restoreLogPath, shmArchivePath } from './bundle-files.ts';
+import { holdsImages } from './checkpoint-files.ts';
+import type { EngineContext } from './context.ts';
+import { criuProbe } from './criu-probe.ts';
+import { exitCommand } from './exit-command.ts';
+import { explainRestoreFailure } from './explain.ts';
+import { refuseRestore, type RestoreOptions } from './plan/restore.ts';
+import { prepare } from './prepare.ts';
+import { withContainer } from './with-container.ts';
+
+export interface RestoreResult {
+  readonly id: string;
+  /** Microseconds. */
+  readonly duration: number;
+  readonly runtimeDuration: number;
+  readonly statistics: RestoreStats;
+}
+
+/**
+ * Thaws a container from its checkpoint directory; its processes go on where they were frozen. The checkpoint is consumed
+ * only once they run, and kept with `keep`. Errors: CONTAINER_STATE, RESTORE_REFUSED before anything is touched;
+ * RESTORE_FAILED, and the container is as before: stopped, its checkpoint whole, its address kept.
+ */
+export async function restoreContainer(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  const begun = monotonicMicroseconds();
+  return await withContainer(ctx, nameOrId, 'restore', async (container) => {
+    const { id, runtime: name, cgroupManager } = container.config;
+    const runtime = openRuntime(ctx.store, name, { cgroupManager });
+    refuseRestore(container, options, {
+      isRoot: process.geteuid?.() === 0,
+      complete: holdsImages(checkpointDirectory(ctx.store, id)),
+      runtime: await runtime.canCheckpoint(),
+    });
+    requireCriu(await criuProbe(ctx));
+    const entry = beginOperation(ctx.db, 'restore', id, { keep: options.keep });
+    faultPoint('restore.journalled');
+    try {
+      const thawed = await thaw(ctx, container, options);
+      await finishRestore(ctx, thawed.container, options);
+      return { id, duration: monotonicMicroseconds() - begun, ...thawed.figures };
+    } finally {
+      endOperation(ctx.db, entry);
+    }
+  });
+}
+
+interface Thawed {
+  readonly container: Container;
+  readonly figures: Pick<RestoreResult, 'runtimeDuration' | 'statistics'>;
+}
+
+/** Mounts and network first, then CRIU; packets flow again when the sockets are back. Undone as a whole on failure. */
+async function thaw(ctx: EngineContext, container: Container, options: RestoreOptions): Promise<Thawed> {
+  const { id, runtime: name, cgroupManager } = container.config;
+  const runtime = openRuntime(ctx.store, name, { cgroupManager });
+  const images = checkpointDirectory(ctx.store, id);
+  return await undoOnFailure(async (cleanup) => {
+    const prepared = await prepare(ctx, container, cleanup, {
+      hold: true,
+      ignoreStaticIp: options.ignoreStaticIp,
+      ignoreStaticMac: options.ignoreStaticMac,
+    });
+    await loadShm(ctx.store, id, shmArchivePath(images));
+    faultPoint('restore.mounted');
+    const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), { tcpClose: options.tcpClose });
+    cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
+    const begun = monotonicMicroseconds();
+    const { pid, monitorPid } = await explainRestoreFailure(ctx, container, images, () =>
+      restoreInMonitor({
+        store: ctx.store,
+        runtime,
+        config: container.config,
+        exitCommand: exitCommand(ctx, id),
+        criuEnvironment,
+        restore: { imagePath: images, tcpEstablished: options.tcpEstablished, fileLocks: options.fileLocks },
+      }),
+    );
+    const runtimeDuration = monotonicMicroseconds() - begun;
+    faultPoint('restore.running');
+    if (prepared.netns !== undefined) await releaseNetwork(prepared.netns);
+    faultPoint('restore.released');
+    const running = updateState(ctx.db, id, {
+      ...prepared,
+      networkHeld: false,
+      status: 'running',
+      pid,
+      pidStart: processStat(pid)?.startTime ?? '',
+      monitorPid,
+      bootId: bootId(),
+      finishedAt: undefined,
+      exitCode: 0,
+      checkpointed: false,
+      restored: true,
+      restoredAt: timestamp(),
+    });
+    const statistics = await readRestoreStats(join(bundleDirectory(ctx.store, id), 'stats-restore'));
+    return { container: running, figures: { runtimeDuration, statistics } };
+  });
+}
+
+/** The processes run: the checkpoint has served, unless it is to be kept. May be repeated. */
+export async function finishRestore(
+  ctx: EngineContext,
+  { config: { id } }: Container,
+  { keep }: Pick<RestoreOptions, 'keep'>,
+): Promise<void> {
+  faultPoint('restore.recorded');
+  if (keep) {
+    updateState(ctx.db, id, { restoreLog: restoreLogPath(ctx.store, id) });
+    return;
+  }
+  updateState(ctx.db, id, { checkpointPath: undefined, checkpointLog: undefined, restoreLog: undefined });
+  await rm(checkpointDirectory(ctx.store, id), { recursive: true, force: true });
+  await rm(restoreLogPath(ctx.store, id), { force: true });
+  await rm(dumpLogPath(ctx.store, id), { force: true });
+}

@@ -1,0 +1,30 @@
+import { readExit } from '../runtime/monitor.ts';
+import { findContainer, lookupContainer } from '../state/containers.ts';
+import { sleep } from '../system/clock.ts';
+import type { EngineContext } from './context.ts';
+import { observe } from './observe.ts';
+
+/** Conditions of `wait --condition` that cryopod knows. */
+export type WaitCondition = 'stopped' | 'exited' | 'running' | 'paused' | 'created';
+
+/**
+ * Waits until the container reaches the condition; gives its exit code, or -1 when it was removed meanwhile.
+ * Errors: NO_SUCH_CONTAINER.
+ */
+export async function waitContainer(
+  ctx: EngineContext,
+  nameOrId: string,
+  condition: WaitCondition = 'stopped',
+  intervalMs = 20,
+): Promise<number> {
+  const { id } = findContainer(ctx.db, nameOrId).config;
+  const wanted = condition === 'stopped' ? 'exited' : condition;
+  for (;;) {
+    const recorded = lookupContainer(ctx.db, id);
+    if (recorded === undefined) return readExit(ctx.store, id)?.code ?? -1;
+    const { state } = observe(ctx, recorded);
+    if (state.status === wanted || (condition === 'stopped' && state.status === 'created')) return state.exitCode;
+    ctx.signal.throwIfAborted();
+    await sleep(intervalMs);
+  }
+}

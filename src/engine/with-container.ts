@@ -1,0 +1,31 @@
+import type { Container } from '../model/container.ts';
+import { findContainer } from '../state/containers.ts';
+import { withLock } from '../state/locks.ts';
+import type { EngineContext } from './context.ts';
+import { observe, recordedAsActive } from './observe.ts';
+import { settleExit } from './settle.ts';
+
+/**
+ * Finds a container, waits for other commands on it, and runs `work` with its present state while no other command can
+ * change it. A container that has ended without cryopod noticing is settled first.
+ * Errors: NO_SUCH_CONTAINER, AMBIGUOUS_ID, BUSY.
+ */
+export async function withContainer<T>(
+  ctx: EngineContext,
+  nameOrId: string,
+  operation: string,
+  work: (container: Container) => Promise<T>,
+): Promise<T> {
+  const { id } = findContainer(ctx.db, nameOrId).config;
+  return await withLock(
+    ctx.db,
+    `container ${id}`,
+    operation,
+    async () => {
+      const recorded = findContainer(ctx.db, id);
+      const ended = recordedAsActive(recorded) && observe(ctx, recorded).state.status === 'exited';
+      return await work(ended ? await settleExit(ctx, recorded) : recorded);
+    },
+    ctx.lockTimeout,
+  );
+}

@@ -1,0 +1,93 @@
+import { realpathSync } from 'node:fs';
+import { setMaxListeners } from 'node:events';
+import type { CliContext } from './cli/context.ts';
+import { renderError } from './cli/render/error.ts';
+import { resolve } from './cli/parse/resolve.ts';
+import { TREE } from './cli/tree.ts';
+import type { EngineContext } from './engine/context.ts';
+import { CryopodError, ERROR_TABLE, fail } from './model/errors.ts';
+import { isLogLevel, setLogLevel } from './system/log.ts';
+
+/** argv that runs this very program again: what the monitor calls when a container has ended. */
+const selfCommand = (): string[] => [process.execPath, ...process.execArgv, realpathSync(process.argv[1] ?? '')];
+
+interface Globals {
+  readonly root: string;
+  readonly runroot: string;
+  readonly runtime: string | undefined;
+  readonly 'cgroup-manager': string | undefined;
+  readonly 'log-level': string;
+  readonly timeout: number | undefined;
+}
+
+function makeContext(globals: Globals, argv: readonly string[], signal: AbortSignal): CliContext {
+  let opened: Promise<EngineContext> | undefined;
+  return {
+    engine: () => {
+      opened ??= open(globals, signal);
+      return opened;
+    },
+    print: (text) => {
+      process.stdout.write(text);
+    },
+    complain: (error) => {
+      process.stderr.write(renderError(error));
+    },
+    signal,
+    argv,
+  };
+}
+
+async function open(globals: Globals, signal: AbortSignal): Promise<EngineContext> {
+  const { openEngine } = await import('./engine/open.ts');
+  const manager = globals['cgroup-manager'];
+  if (manager !== undefined && manager !== 'cgroupfs' && manager !== 'systemd') {
+    fail('USAGE', { message: `invalid --cgroup-manager "${manager}": must be cgroupfs or systemd` });
+  }
+  return await openEngine({
+    store: { root: globals.root, runroot: globals.runroot },
+    runtime: globals.runtime,
+    cgroupManager: manager,
+    self: selfCommand(),
+    signal,
+    lockTimeout: globals.timeout === undefined ? undefined : globals.timeout * 1000,
+  });
+}
+
+/** The first signal asks the command to undo and end; a second one ends it at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => {
+      const interrupted = new CryopodError('INTERRUPTED', { message: `interrupted by ${name}` });
+      controller.abort(interrupted);
+    });
+  }
+  return controller.signal;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const invocation = await resolve(TREE, argv);
+  if (invocation.kind === 'text') {
+    process[invocation.stream].write(invocation.text);
+    return invocation.exit;
+  }
+  const level = invocation.globals['log-level'];
+  if (!isLogLevel(level)) fail('USAGE', { message: `log level "${level}" is not supported` });
+  setLogLevel(level);
+  return await invocation.run(makeContext(invocation.globals, argv, interruptSignal()));
+}
+
+/** Output to a reader that has gone away (`cryopod ps | head -1`) is not an error worth a stack trace. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : ERROR_TABLE.INTERNAL.exit);
+});
+
+process.umask(0o077);
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(renderError(error));
+  process.exitCode = error instanceof CryopodError ? error.exitStatus : ERROR_TABLE.INTERNAL.exit;
+}
