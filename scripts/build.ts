@@ -62,4 +62,10 @@ async function publish(name: string, text: string, date: Date): Promise<void> {
   await rename(temp, join(dist, name));
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // esbuild has printed what is wrong with the sources; anything else is printed here.
+  if (!(error instanceof Error && 'errors' in error)) console.error(error);
+  process.exitCode = 1;
+}
