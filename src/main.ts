@@ -84,10 +84,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : ERROR_TABLE.INTERNAL.exit);
 });
 
-process.umask(0o077);
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(renderError(error));
-  process.exitCode = error instanceof CryopodError ? error.exitStatus : ERROR_TABLE.INTERNAL.exit;
+/** A function of its own because the bundle is CommonJS, which starts faster but has no await at the top level. */
+async function start(): Promise<void> {
+  try {
+    process.exitCode = await main(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(renderError(error));
+    process.exitCode = error instanceof CryopodError ? error.exitStatus : ERROR_TABLE.INTERNAL.exit;
+  }
 }
+
+process.umask(0o077);
+void start();
