@@ -1,0 +1,26 @@
+#!/bin/sh
+# npm test: set-up, the gate, then every test in one run of node's test runner, whose totals are the last lines.
+#
+#   npm test                              everything
+#   npm test -- --unit                    only the tests beside the sources; no container runs
+#   npm test -- test/cli/run.test.ts …    only these files (options of `node --test` pass as well)
+set -eu
+cd "$(dirname "$0")/.."
+
+status=0
+case ${1:-} in
+'')
+  sh scripts/setup.sh test
+  sh scripts/check.sh || status=1
+  set -- 'src/**/*.test.ts' 'scripts/**/*.test.ts' 'test/**/*.test.ts'
+  ;;
+--unit)
+  sh scripts/setup.sh
+  set -- 'src/**/*.test.ts' 'scripts/**/*.test.ts'
+  ;;
+*) sh scripts/setup.sh test ;;
+esac
+
+# One file at a time: the tests measure, and look for what others leave behind on the same host.
+sh scripts/node.sh --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 "$@" || status=1
+exit "$status"
