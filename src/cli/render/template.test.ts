@@ -102,6 +102,7 @@ const cases: Readonly<Record<string, readonly (readonly [string, string])[]>> = 
     ['{{printf "%.3s %*d %+d" "abcdef" 4 7 5}}', 'abc    7 +5'],
     ['{{printf "%d" "a"}} {{printf "%s"}} {{printf "x" 1}}', '%!d(string=a) %!s(MISSING) x%!(EXTRA int=1)'],
     ['{{printf "%s %s" 5 .Nothing}} {{printf "%q" .Names}}', '%!s(int=5) %!s(<nil>) ["web" "www"]'],
+    ['{{printf "%c%q" 65 66}} {{123456789.5}} {{title "it\'s"}}', "A'B' 1.234567895e+08 It'S"],
     ['{{printf "%d items\\n" 2}}', '2 items\n'],
   ],
   'comments and trim marks': [
@@ -129,7 +130,7 @@ test('a missing field of a struct is refused with its place', () => {
   );
   fails(
     'a\n{{ .State.Foo }}',
-    /^template: inspect:2:3: executing "inspect" at <\.State\.Foo>: .* field Foo in type struct$/,
+    /^template: inspect:2:9: executing "inspect" at <\.State\.Foo>: .* field Foo in type struct$/,
   );
   fails('{{.Nothing.X}}', /nil pointer evaluating interface \{\}\.X/);
 });
@@ -144,6 +145,8 @@ test('wrong templates are refused before they run', () => {
   fails('{{}}', /missing value for command/);
   fails('{{.ID | }}', /missing value for command/);
   fails('{{"abc}}', /unterminated quoted string/);
+  fails('{{if .ID}}a\n', 'template: inspect:1: unexpected EOF');
+  fails('{{nil}}', /nil is not a command/);
   fails('{{(.ID}}', /unclosed left paren/);
   fails('{{break}}', /\{\{break\}\} outside \{\{range\}\}/);
   fails('{{define "x"}}{{end}}', /\{\{define\}\} is not supported/);
@@ -152,11 +155,14 @@ test('wrong templates are refused before they run', () => {
 });
 
 test('functions refuse wrong arguments with their name', () => {
-  fails('{{index .Names 9}}', /at <index>: error calling index: index out of range: 9$/);
+  fails('{{index .Names 9}}', /at <index \.Names 9>: error calling index: index out of range: 9$/);
   fails('{{len 3}}', /error calling len: len of type int/);
   fails('{{eq 1 "a"}}', /error calling eq: incompatible types for comparison/);
   fails('{{join "," .Names}}', /error calling join: wrong type for value/);
-  fails('{{json}}{{.ID}}', /wrong number of args: want 1 got 0/);
+  fails(
+    '{{json}}{{.ID}}',
+    /:1:2: executing "inspect" at <json>: wrong number of args for json: want 1 got 0$/,
+  );
   fails('{{range .Pid}}{{end}}', /range can't iterate over 42/);
   fails('{{.ID "x"}}', /the field has arguments but cannot be invoked/);
 });

@@ -97,7 +97,7 @@ function evaluateBase(state: State, dot: unknown, operand: Operand): unknown {
     case 'literal':
       return base.value;
     case 'function':
-      return callFunction(state, operand, base.name, []);
+      return callFunction(state, [operand], base.name, []);
     case 'pipe':
       return evaluatePipe(state, dot, base.pipe);
   }
@@ -112,14 +112,18 @@ function evaluate(state: State, dot: unknown, operand: Operand, args: readonly u
   return value;
 }
 
-function callFunction(state: State, operand: Operand, name: string, args: readonly unknown[]): unknown {
+function callFunction(state: State, call: Call, name: string, args: readonly unknown[]): unknown {
   if (state.headerOf !== undefined && name !== 'printf') {
     return args.find((arg) => typeof arg === 'string' && arg !== '') ?? '';
   }
   const texts =
     state.headerOf === undefined ? args : args.map((arg, index) => (index === 0 ? asText(arg) : arg));
   const result = FUNCTIONS.get(name)?.(texts);
-  return isRefusal(result) ? errorAt(state, operand, `error calling ${name}: ${result.refusal}`) : result;
+  if (!isRefusal(result)) return result;
+  const [head] = call;
+  if (result.arity === true) errorAt(state, head, `wrong number of args for ${name}: ${result.refusal}`);
+  const text = state.source.text.slice(head.start, call.at(-1)?.end);
+  return execError(state.source, head.pos, text, `error calling ${name}: ${result.refusal}`);
 }
 
 /** A printf format in which every value prints as text: headings are text whatever the column holds. */
@@ -135,7 +139,7 @@ function shortCircuit(
 ): unknown {
   const [head, ...operands] = call;
   if (operands.length + piped.length === 0)
-    errorAt(state, head, 'wrong number of args: want at least 1 got 0');
+    errorAt(state, head, `wrong number of args for ${head.text}: want at least 1 got 0`);
   let value: unknown = null;
   for (const operand of operands) {
     value = evaluate(state, dot, operand);
@@ -151,7 +155,7 @@ function evaluateCall(state: State, dot: unknown, call: Call, piped: readonly un
   if (stops !== undefined && state.headerOf === undefined)
     return shortCircuit(state, dot, call, stops, piped);
   const args = [...operands.map((operand) => evaluate(state, dot, operand)), ...piped];
-  if (name !== undefined) return callFunction(state, head, name, args);
+  if (name !== undefined) return callFunction(state, call, name, args);
   if (args.length > 0 && head.fields.length === 0) {
     return errorAt(state, head, `can't give argument to non-function ${head.text}`);
   }

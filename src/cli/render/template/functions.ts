@@ -1,30 +1,40 @@
 import { formatValue, sprint, sprintf } from './gofmt.ts';
 import { isStruct, isTrue, NO_VALUE, sortedEntries, toJson, typeName } from './values.ts';
 
+/** Tells a refusal from data that happens to look like one. */
+const REFUSAL: unique symbol = Symbol('refusal');
+
 /** A refusal of a function; the executor adds its name and the place. */
 export interface Refusal {
+  readonly [REFUSAL]: true;
   readonly refusal: string;
+  /** The number of arguments is wrong, so that the function was not called. */
+  readonly arity?: boolean;
 }
 
 export type TemplateFunction = (args: readonly unknown[]) => unknown;
 
-const refuse = (refusal: string): Refusal => ({ refusal });
+const refuse = (refusal: string): Refusal => ({ [REFUSAL]: true, refusal });
 
 export const isRefusal = (value: unknown): value is Refusal =>
-  isStruct(value) && typeof value.refusal === 'string';
+  typeof value === 'object' && value !== null && REFUSAL in value;
+
+const wrongCount = (want: string, got: number): Refusal => ({
+  [REFUSAL]: true,
+  refusal: `want ${want} got ${got}`,
+  arity: true,
+});
 
 /** Fixes the number of arguments. */
 const exactly =
   (count: number, call: TemplateFunction): TemplateFunction =>
   (args) =>
-    args.length === count ? call(args) : refuse(`wrong number of args: want ${count} got ${args.length}`);
+    args.length === count ? call(args) : wrongCount(String(count), args.length);
 
 const atLeast =
   (count: number, call: TemplateFunction): TemplateFunction =>
   (args) =>
-    args.length >= count
-      ? call(args)
-      : refuse(`wrong number of args: want at least ${count} got ${args.length}`);
+    args.length >= count ? call(args) : wrongCount(`at least ${count}`, args.length);
 
 const wrongType = (want: string, value: unknown): Refusal =>
   refuse(`wrong type for value; expected ${want}; got ${typeName(value)}`);
@@ -145,7 +155,7 @@ const printf: TemplateFunction = ([format, ...values]) =>
 
 const title = (text: string): string =>
   text.replace(
-    /(^|[^\p{L}\p{Nd}_'])(\p{L})/gu,
+    /(^|[^\p{L}\p{Nd}_])(\p{L})/gu,
     (_, before: string, letter: string) => before + letter.toUpperCase(),
   );
 

@@ -8,7 +8,7 @@ function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
   if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value);
   const exponent = Math.floor(Math.log10(Math.abs(value)));
-  const text = exponent < -4 || exponent >= 21 ? value.toExponential() : String(value);
+  const text = exponent < -4 || exponent >= 6 ? value.toExponential() : String(value);
   return text.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
@@ -86,6 +86,7 @@ function applyVerb(directive: Directive, value: unknown): string {
   if (typeof value === 'boolean') return verb === 't' ? String(value) : wrong(verb, value);
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))) {
     if (/[dboxX]/.test(verb)) return formatInteger(directive, value);
+    if (verb === 'q' && value >= 0 && value <= 0x10ffff) return `'${String.fromCodePoint(Number(value))}'`;
     if (verb === 'c' && value >= 0 && value <= 0x10ffff) return String.fromCodePoint(Number(value));
   }
   if (typeof value === 'number' && /[eEfFgG]/.test(verb)) return formatFloat(directive, value);

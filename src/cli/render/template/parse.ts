@@ -14,9 +14,12 @@ export type Base =
 export interface Operand {
   readonly base: Base;
   readonly fields: readonly string[];
+  /** Where errors about it point: behind a first field or variable, as in Go. */
   readonly pos: number;
   /** As written, for errors. */
   readonly text: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** A function or a field with arguments, or one operand alone. Never empty. */
@@ -117,6 +120,8 @@ function parseOperand(cursor: Cursor): Operand {
   if (token === undefined) return unexpected(cursor, 'operand');
   cursor.at++;
   const { base: start, fields } = base(cursor, token);
+  const chain = peek(cursor);
+  const pos = chain?.kind === 'field' && !chain.spaced ? chain.pos : token.pos;
   for (let next = peek(cursor); next?.kind === 'field' && !next.spaced; next = peek(cursor)) {
     fields.push(next.text);
     cursor.at++;
@@ -129,7 +134,7 @@ function parseOperand(cursor: Cursor): Operand {
       `unexpected . after term ${JSON.stringify(textOf(cursor, token.pos, token.end))}`,
     );
   }
-  return { base: start, fields, pos: token.pos, text: textOf(cursor, token.pos, end) };
+  return { base: start, fields, pos, text: textOf(cursor, token.pos, end), start: token.pos, end };
 }
 
 const endsCall = (token: Token | undefined): boolean =>
@@ -145,6 +150,8 @@ function parseCall(cursor: Cursor, context: string): Call {
     parseError(cursor.source, cursor.end, `missing value for ${context}`);
   }
   const call: [Operand, ...Operand[]] = [parseOperand(cursor)];
+  const { base: head, pos } = call[0];
+  if (head.kind === 'literal' && head.value === null) parseError(cursor.source, pos, 'nil is not a command');
   while (!endsCall(peek(cursor))) {
     if (peek(cursor)?.spaced === false && !isMark(cursor.tokens[cursor.at - 1], ')'))
       unexpected(cursor, 'operand');

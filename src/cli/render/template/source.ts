@@ -6,7 +6,9 @@ export interface Source {
   readonly text: string;
 }
 
-const lineOf = (text: string, pos: number): number => text.slice(0, pos).split('\n').length;
+/** Lines from 1; white space at the end of the template is on the line of its last action. */
+const lineOf = (text: string, pos: number): number =>
+  text.slice(0, Math.min(pos, text.trimEnd().length)).split('\n').length;
 
 /** Refuses a template that cannot be parsed: `template: ps:1: unclosed action`. */
 export const parseError = ({ name, text }: Source, pos: number, message: string): never =>
