@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { PortMapping } from '../../../model/network.ts';
-import { quoted, refuse } from './usage.ts';
+import { inContext, quoted, refuse } from './usage.ts';
 
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
 
@@ -74,7 +74,7 @@ function split(text: string): Parts {
 /** 0 stands for any free port: no host port, an empty one, or `0`. */
 function hostRange(text: string | undefined, count: number): number {
   if (text === undefined || text === '' || text === '0') return 0;
-  const host = range(text);
+  const host = inContext('parsing host port', () => range(text));
   if (host.count !== count) {
     refuse(`host and container port ranges have different lengths: ${host.count} vs ${count}`);
   }
@@ -92,7 +92,7 @@ export function parsePort(text: string): PortMapping {
   if (parts.containerPort === '') refuse('must provide a non-empty container port to publish');
   if (parts.hostIp === '') refuse('must provide a non-empty container host IP to publish');
   if (protocol === '') refuse('must provide a non-empty protocol to publish');
-  const container = range(parts.containerPort);
+  const container = inContext('parsing container port', () => range(parts.containerPort));
   const hostIp = parts.hostIp ?? '';
   if (hostIp !== '' && isIP(hostIp) === 0) refuse(`cannot parse ${quoted(hostIp)} as an IP address`);
   const name = (protocol ?? 'tcp').toLowerCase();
