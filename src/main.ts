@@ -1,30 +1,35 @@
-import { realpathSync } from 'node:fs';
 import { setMaxListeners } from 'node:events';
+import { realpathSync } from 'node:fs';
 import type { CliContext } from './cli/context.ts';
-import { renderError } from './cli/render/error.ts';
 import { resolve } from './cli/parse/resolve.ts';
+import { renderError } from './cli/render/error.ts';
 import { TREE } from './cli/tree.ts';
 import type { EngineContext } from './engine/context.ts';
 import { CryopodError, ERROR_TABLE, fail } from './model/errors.ts';
 import { isLogLevel, setLogLevel } from './system/log.ts';
 
 /** argv that runs this very program again: what the monitor calls when a container has ended. */
-const selfCommand = (): string[] => [process.execPath, ...process.execArgv, realpathSync(process.argv[1] ?? '')];
+const selfCommand = (): string[] => [
+  process.execPath,
+  ...process.execArgv,
+  realpathSync(process.argv[1] ?? ''),
+];
 
 interface Globals {
   readonly root: string;
   readonly runroot: string;
   readonly runtime: string | undefined;
-  readonly 'cgroup-manager': string | undefined;
-  readonly 'log-level': string;
+  readonly cgroupManager: string | undefined;
+  readonly logLevel: string;
   readonly timeout: number | undefined;
 }
 
-function makeContext(globals: Globals, argv: readonly string[], signal: AbortSignal): CliContext {
+function makeContext(globals: Globals, argv: readonly string[]): CliContext {
+  const signals = watchSignals();
   let opened: Promise<EngineContext> | undefined;
   return {
     engine: () => {
-      opened ??= open(globals, signal);
+      opened ??= open(globals, signals.signal);
       return opened;
     },
     print: (text) => {
@@ -33,14 +38,14 @@ function makeContext(globals: Globals, argv: readonly string[], signal: AbortSig
     complain: (error) => {
       process.stderr.write(renderError(error));
     },
-    signal,
+    ...signals,
     argv,
   };
 }
 
 async function open(globals: Globals, signal: AbortSignal): Promise<EngineContext> {
   const { openEngine } = await import('./engine/open.ts');
-  const manager = globals['cgroup-manager'];
+  const manager = globals.cgroupManager;
   if (manager !== undefined && manager !== 'cgroupfs' && manager !== 'systemd') {
     fail('USAGE', { message: `invalid --cgroup-manager "${manager}": must be cgroupfs or systemd` });
   }
@@ -54,17 +59,29 @@ async function open(globals: Globals, signal: AbortSignal): Promise<EngineContex
   });
 }
 
-/** The first signal asks the command to undo and end; a second one ends it at once. */
-function interruptSignal(): AbortSignal {
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+const INTERRUPTIONS: readonly string[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** The first interruption asks the command to undo and end; a second one ends it at once. A command may take over. */
+function watchSignals(): Pick<CliContext, 'signal' | 'takeSignals'> {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(name, () => {
-      const interrupted = new CryopodError('INTERRUPTED', { message: `interrupted by ${name}` });
-      controller.abort(interrupted);
-    });
-  }
-  return controller.signal;
+  const interrupt = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(ERROR_TABLE.INTERRUPTED.exit);
+    controller.abort(new CryopodError('INTERRUPTED', { message: `interrupted by ${name}` }));
+  };
+  for (const name of INTERRUPTIONS) process.on(name, interrupt);
+  return {
+    signal: controller.signal,
+    takeSignals: (handler) => {
+      for (const name of INTERRUPTIONS) process.off(name, interrupt);
+      for (const name of SIGNALS) process.on(name, handler);
+      return () => {
+        for (const name of SIGNALS) process.off(name, handler);
+        for (const name of INTERRUPTIONS) process.on(name, interrupt);
+      };
+    },
+  };
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -73,10 +90,10 @@ async function main(argv: readonly string[]): Promise<number> {
     process[invocation.stream].write(invocation.text);
     return invocation.exit;
   }
-  const level = invocation.globals['log-level'];
+  const level = invocation.globals.logLevel;
   if (!isLogLevel(level)) fail('USAGE', { message: `log level "${level}" is not supported` });
   setLogLevel(level);
-  return await invocation.run(makeContext(invocation.globals, argv, interruptSignal()));
+  return await invocation.run(makeContext(invocation.globals, argv));
 }
 
 /** Output to a reader that has gone away (`cryopod ps | head -1`) is not an error worth a stack trace. */

@@ -10,6 +10,8 @@ export interface CliContext {
   readonly complain: (error: unknown) => void;
   /** Aborts on the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** Signals go to `handler` from now on instead of interrupting; returns what ends that. */
+  readonly takeSignals: (handler: (name: NodeJS.Signals) => void) => () => void;
   /** The command line without the program, for inspect's CreateCommand. */
   readonly argv: readonly string[];
 }

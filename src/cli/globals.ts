@@ -3,11 +3,16 @@ import { defineFlags } from './parse/flags.ts';
 
 /** Flags that stand before every command. */
 export const GLOBAL_FLAGS = defineFlags({
-  root: { type: 'string', value: 'DIR', default: DEFAULT_ROOT, help: 'Where containers, images and volumes are kept' },
+  root: {
+    type: 'string',
+    value: 'DIR',
+    default: DEFAULT_ROOT,
+    help: 'Where containers, images and volumes are kept',
+  },
   runroot: { type: 'string', value: 'DIR', default: DEFAULT_RUNROOT, help: 'Where volatile files are kept' },
   runtime: { type: 'string', value: 'NAME|PATH', help: 'OCI runtime for new containers (runc, crun)' },
-  'cgroup-manager': { type: 'string', value: 'cgroupfs|systemd', help: 'Who makes cgroups' },
-  'log-level': {
+  cgroupManager: { type: 'string', value: 'cgroupfs|systemd', help: 'Who makes cgroups' },
+  logLevel: {
     type: 'string',
     value: 'LEVEL',
     default: 'warn',

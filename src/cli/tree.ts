@@ -5,7 +5,12 @@ import type { Leaf, Tree } from './parse/command.ts';
 
 type CommandLeaf = Leaf<CliContext>;
 
-const leaf = (name: string, short: string, load: CommandLeaf['load'], more: Partial<CommandLeaf> = {}): CommandLeaf => ({
+const leaf = (
+  name: string,
+  short: string,
+  load: CommandLeaf['load'],
+  more: Partial<CommandLeaf> = {},
+): CommandLeaf => ({
   name,
   short,
   load,
@@ -13,19 +18,95 @@ const leaf = (name: string, short: string, load: CommandLeaf['load'], more: Part
 });
 
 const at =
-  (module: () => Promise<{ readonly command: Awaited<ReturnType<CommandLeaf['load']>> }>): CommandLeaf['load'] =>
+  (
+    module: () => Promise<{ readonly command: Awaited<ReturnType<CommandLeaf['load']>> }>,
+  ): CommandLeaf['load'] =>
   async () =>
     (await module()).command;
 
-/** Commands on containers; podman has most of them both as `cryopod container NAME` and in short form. */
+/** Commands on containers that podman has both in short form and below `container`. */
 const CONTAINER: readonly CommandLeaf[] = [
-  leaf('create', 'Create a container without starting it', at(() => import('./commands/create.ts'))),
-  leaf('run', 'Run a command in a new container', at(() => import('./commands/run.ts'))),
+  leaf(
+    'create',
+    'Create a container without starting it',
+    at(() => import('./commands/create.ts')),
+  ),
+  leaf(
+    'exec',
+    'Run a command in a running container',
+    at(() => import('./commands/exec.ts')),
+  ),
+  leaf(
+    'kill',
+    'Send a signal to containers',
+    at(() => import('./commands/kill.ts')),
+  ),
+  leaf(
+    'pause',
+    'Freeze containers in place',
+    at(() => import('./commands/pause.ts')),
+  ),
+  leaf(
+    'rename',
+    'Give a container another name',
+    at(() => import('./commands/rename.ts')),
+  ),
+  leaf(
+    'restart',
+    'Stop and start containers',
+    at(() => import('./commands/restart.ts')),
+  ),
+  leaf(
+    'rm',
+    'Remove containers',
+    at(() => import('./commands/rm.ts')),
+  ),
+  leaf(
+    'run',
+    'Run a command in a new container',
+    at(() => import('./commands/run.ts')),
+  ),
+  leaf(
+    'start',
+    'Start containers',
+    at(() => import('./commands/start.ts')),
+  ),
+  leaf(
+    'stop',
+    'Stop containers',
+    at(() => import('./commands/stop.ts')),
+  ),
+  leaf(
+    'unpause',
+    'Let paused containers go on',
+    at(() => import('./commands/unpause.ts')),
+  ),
+  leaf(
+    'wait',
+    'Wait until containers have stopped and print their exit codes',
+    at(() => import('./commands/wait.ts')),
+  ),
 ];
 
-const CHECKPOINTS: readonly CommandLeaf[] = [];
-
-const hidden: readonly CommandLeaf[] = [];
+/** Commands that only `container` has; `cryopod checkpoint` is the noun for stored checkpoints. */
+const CONTAINER_ONLY: readonly CommandLeaf[] = [
+  leaf(
+    'checkpoint',
+    'Freeze containers to disk',
+    at(() => import('./commands/container-checkpoint.ts')),
+  ),
+  leaf(
+    'restore',
+    'Thaw containers from their checkpoints',
+    at(() => import('./commands/container-restore.ts')),
+  ),
+  leaf(
+    'cleanup',
+    'Settle a container that has ended',
+    at(() => import('./commands/cleanup.ts')),
+    { hidden: true },
+  ),
+];
 
 /** Every command. Modules are loaded when called, so that start-up reads only this table. */
 export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
@@ -35,6 +116,6 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
   globals: GLOBAL_FLAGS,
   commands: [
     ...CONTAINER,
-    { name: 'container', short: 'Manage containers', commands: [...CONTAINER, ...CHECKPOINTS, ...hidden] },
+    { name: 'container', short: 'Manage containers', commands: [...CONTAINER, ...CONTAINER_ONLY] },
   ],
 };

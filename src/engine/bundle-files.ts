@@ -8,6 +8,7 @@ export const criuConfigPath = (store: StorePaths, id: string): string =>
 /** The content of /dev/shm, inside the directory of a checkpoint's images, so that both are published together. */
 export const shmArchivePath = (images: string): string => join(images, 'devshm-checkpoint.tar');
 
-export const dumpLogPath = (store: StorePaths, id: string): string => join(bundleDirectory(store, id), 'dump.log');
+export const dumpLogPath = (store: StorePaths, id: string): string =>
+  join(bundleDirectory(store, id), 'dump.log');
 export const restoreLogPath = (store: StorePaths, id: string): string =>
   join(bundleDirectory(store, id), 'restore.log');

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { publish } from '../system/durable.ts';
 
@@ -23,4 +23,20 @@ export async function replaceCheckpoint(images: string, path: string): Promise<v
     await publish(images, path);
   }
   await rm(replaced, { recursive: true, force: true });
+}
+
+/** CRIU's last line of a dump that succeeded (CRIU cr-dump.c). */
+const DUMP_SUCCEEDED = 'Dumping finished successfully';
+
+/**
+ * After a crash: true when the images that were being made, or that had already taken the checkpoint's place, are whole.
+ * dump.log belongs to them, since each dump writes it anew.
+ */
+export async function dumpIsComplete(images: string, path: string, log: string): Promise<boolean> {
+  if (!holdsImages(images)) return !existsSync(images) && holdsImages(path) && (await logSaysSuccess(log));
+  return await logSaysSuccess(log);
+}
+
+async function logSaysSuccess(log: string): Promise<boolean> {
+  return existsSync(log) && (await readFile(log, 'utf8')).includes(DUMP_SUCCEEDED);
 }

@@ -1,17 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import type { Container } from '../model/container.ts';
+import { basename } from 'node:path';
 import type { DumpStats } from '../criu/stats.ts';
+import type { Container } from '../model/container.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
-import { openRuntime } from '../runtime/runtime.ts';
 import { updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
 import { syncTree, tempBeside } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
-import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
-import { replaceCheckpoint } from './checkpoint-files.ts';
+import { checkpointDirectory } from '../system/store-paths.ts';
+import { dumpLogPath } from './bundle-files.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
+import { replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { dump } from './dump.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
@@ -19,6 +19,8 @@ import { settleExit } from './settle.ts';
 import { withContainer } from './with-container.ts';
 
 export interface CheckpointResult {
+  /** The name or ID that the user gave. */
+  readonly input: string;
   readonly id: string;
   /** Microseconds. */
   readonly duration: number;
@@ -40,6 +42,8 @@ export async function checkpointContainer(
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
     refuseCheckpoint(container, options, await checkpointFacts(ctx, container));
+    // A log of an earlier dump must not vouch for this one after a crash.
+    await rm(dumpLogPath(ctx.store, id), { force: true });
     const images = tempBeside(checkpointDirectory(ctx.store, id));
     const { leaveRunning } = options;
     const entry = beginOperation(ctx.db, 'checkpoint', id, { images: basename(images), leaveRunning });
@@ -51,7 +55,7 @@ export async function checkpointContainer(
     });
     await finishCheckpoint(ctx, container, images, options);
     endOperation(ctx.db, entry);
-    return { id, duration: monotonicMicroseconds() - begun, ...dumped };
+    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...dumped };
   });
 }
 
@@ -91,7 +95,7 @@ export async function finishCheckpoint(
   const path = checkpointDirectory(ctx.store, id);
   await replaceCheckpoint(images, path);
   faultPoint('checkpoint.published');
-  const log = join(bundleDirectory(ctx.store, id), 'dump.log');
+  const log = dumpLogPath(ctx.store, id);
   if (!keep) await rm(log, { force: true });
   const record = {
     checkpointedAt: timestamp(),

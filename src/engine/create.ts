@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readImageConfig } from '../image/config.ts';
 import type { Container } from '../model/container.ts';
 import { STOPPED_STATE } from '../model/container.ts';
 import { errnoOf, fail } from '../model/errors.ts';
 import { checkName } from '../model/ids.ts';
 import { parseSignal } from '../model/signals.ts';
-import { readImageConfig } from '../image/config.ts';
 import { findContainer, insertContainer, lookupContainer } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { timestamp } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
-import { type PullPolicy, ensureImage } from './image/ensure.ts';
-import { containerConfig, type CreateRequest } from './plan/container-config.ts';
+import { ensureImage, type PullPolicy } from './image/ensure.ts';
+import { type CreateRequest, containerConfig } from './plan/container-config.ts';
 import { pickName } from './random-name.ts';
 import { removeContainer } from './remove.ts';
 import { ensureVolume } from './volume/ensure.ts';
@@ -42,7 +42,11 @@ export async function createContainer(
   const cidfile = options.cidfile === undefined ? undefined : await openCidfile(options.cidfile);
   try {
     const { image, name: imageName } = await ensureImage(ctx, request.image, options.pull);
-    if (options.replace && request.name !== undefined && lookupContainer(ctx.db, request.name) !== undefined) {
+    if (
+      options.replace &&
+      request.name !== undefined &&
+      lookupContainer(ctx.db, request.name) !== undefined
+    ) {
       await removeContainer(ctx, request.name, { force: true, volumes: false });
     }
     const id = randomBytes(32).toString('hex');
@@ -74,7 +78,8 @@ async function record(ctx: EngineContext, container: Container): Promise<void> {
   const entry = beginOperation(ctx.db, 'create', id);
   await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
   for (const mount of mounts) {
-    if (mount.type === 'volume') await ensureVolume(ctx, mount.source, { anonymous: mount.anonymous === true });
+    if (mount.type === 'volume')
+      await ensureVolume(ctx, mount.source, { anonymous: mount.anonymous === true });
   }
   insertContainer(ctx.db, container);
   faultPoint('create.recorded');
@@ -83,7 +88,9 @@ async function record(ctx: EngineContext, container: Container): Promise<void> {
 
 /** Names in `container:NAME` become IDs, so that a later rename changes nothing. */
 function resolveTargets(ctx: EngineContext, request: CreateRequest): CreateRequest {
-  const resolve = <T extends { readonly mode: string; readonly target?: string | undefined }>(choice: T): T =>
+  const resolve = <T extends { readonly mode: string; readonly target?: string | undefined }>(
+    choice: T,
+  ): T =>
     choice.mode === 'container' && choice.target !== undefined
       ? { ...choice, target: findContainer(ctx.db, choice.target).config.id }
       : choice;

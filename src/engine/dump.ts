@@ -1,16 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Container } from '../model/container.ts';
 import { writeCriuConfig } from '../criu/options.ts';
 import { type DumpStats, readDumpStats } from '../criu/stats.ts';
+import type { Container } from '../model/container.ts';
 import { saveShm, shmDirectory } from '../rootfs/shm.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
+import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { explainDumpFailure } from './explain.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
-import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 
 /**
  * Lets CRIU write the container's processes into the existing directory `images`, and its /dev/shm beside the log. On

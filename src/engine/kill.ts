@@ -1,8 +1,8 @@
+import { fail } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { findContainer } from '../state/containers.ts';
 import type { EngineContext } from './context.ts';
 import { observe } from './observe.ts';
-import { fail } from '../model/errors.ts';
 
 /**
  * Sends a signal to the container's first process. Takes no lock: a signal must get through while another command waits.
@@ -16,6 +16,9 @@ export async function killContainer(ctx: EngineContext, nameOrId: string, signal
       message: `can only kill running containers. ${config.id} is in state ${state.status}: container state improper`,
     });
   }
-  await openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager }).kill(config.id, signal);
+  await openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager }).kill(
+    config.id,
+    signal,
+  );
   return config.id;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
+import { fail } from '../model/errors.ts';
 import type { Progress } from '../model/progress.ts';
 import { silentProgress } from '../model/progress.ts';
-import { fail } from '../model/errors.ts';
 import { openDatabase } from '../state/database.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../state/locks.ts';
 import { databasePath, type StorePaths } from '../system/store-paths.ts';

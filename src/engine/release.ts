@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Container, ContainerState } from '../model/container.ts';
 import { unmountRootfs } from '../rootfs/overlay.ts';
 import { unmountShm } from '../rootfs/shm.ts';

@@ -27,7 +27,11 @@ export interface RemoveOptions {
  * Removes a container with its files. Errors: NO_SUCH_CONTAINER; CONTAINER_RUNNING (exit status 2) for a running or paused
  * one without `force`; IN_USE when another container joins its namespaces.
  */
-export async function removeContainer(ctx: EngineContext, nameOrId: string, options: RemoveOptions): Promise<string> {
+export async function removeContainer(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: RemoveOptions,
+): Promise<string> {
   return await withContainer(ctx, nameOrId, 'remove', async (container) => {
     const { id } = container.config;
     if (recordedAsActive(container) && !options.force) {

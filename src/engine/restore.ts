@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Container } from '../model/container.ts';
-import { readRestoreStats, type RestoreStats } from '../criu/stats.ts';
 import { writeCriuConfig } from '../criu/options.ts';
 import { requireCriu } from '../criu/probe.ts';
+import { type RestoreStats, readRestoreStats } from '../criu/stats.ts';
+import type { Container } from '../model/container.ts';
 import { releaseNetwork } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
@@ -21,11 +21,13 @@ import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
-import { refuseRestore, type RestoreOptions } from './plan/restore.ts';
+import { type RestoreOptions, refuseRestore } from './plan/restore.ts';
 import { prepare } from './prepare.ts';
 import { withContainer } from './with-container.ts';
 
 export interface RestoreResult {
+  /** The name or ID that the user gave. */
+  readonly input: string;
   readonly id: string;
   /** Microseconds. */
   readonly duration: number;
@@ -58,7 +60,7 @@ export async function restoreContainer(
     try {
       const thawed = await thaw(ctx, container, options);
       await finishRestore(ctx, thawed.container, options);
-      return { id, duration: monotonicMicroseconds() - begun, ...thawed.figures };
+      return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...thawed.figures };
     } finally {
       endOperation(ctx.db, entry);
     }
@@ -83,7 +85,9 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
     });
     await loadShm(ctx.store, id, shmArchivePath(images));
     faultPoint('restore.mounted');
-    const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), { tcpClose: options.tcpClose });
+    const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
+      tcpClose: options.tcpClose,
+    });
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     const begun = monotonicMicroseconds();
     const { pid, monitorPid } = await explainRestoreFailure(ctx, container, images, () =>

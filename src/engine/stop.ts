@@ -32,7 +32,11 @@ export async function stopContainer(
 }
 
 /** {@link stopContainer} for a caller that holds the lock; also ends paused containers. `timeout` in seconds. */
-export async function stopLocked(ctx: EngineContext, container: Container, timeout: number): Promise<Container> {
+export async function stopLocked(
+  ctx: EngineContext,
+  container: Container,
+  timeout: number,
+): Promise<Container> {
   if (!recordedAsActive(container)) return container;
   const { config } = container;
   const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
@@ -46,7 +50,9 @@ export async function stopLocked(ctx: EngineContext, container: Container, timeo
     // A frozen process acts on KILL only when it is thawed.
     if (container.state.status === 'paused') await runtime.resume(config.id);
     if ((await waitFor(ended, KILL_LIMIT_MS)) === undefined) {
-      fail('RUNTIME_FAILED', { message: `could not end the processes of ${config.id}: they do not react to SIGKILL` });
+      fail('RUNTIME_FAILED', {
+        message: `could not end the processes of ${config.id}: they do not react to SIGKILL`,
+      });
     }
   }
   return await settleExit(ctx, container);

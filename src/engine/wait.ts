@@ -23,7 +23,8 @@ export async function waitContainer(
     const recorded = lookupContainer(ctx.db, id);
     if (recorded === undefined) return readExit(ctx.store, id)?.code ?? -1;
     const { state } = observe(ctx, recorded);
-    if (state.status === wanted || (condition === 'stopped' && state.status === 'created')) return state.exitCode;
+    if (state.status === wanted || (condition === 'stopped' && state.status === 'created'))
+      return state.exitCode;
     ctx.signal.throwIfAborted();
     await sleep(intervalMs);
   }

@@ -34,7 +34,11 @@ export interface CheckpointFacts {
 const METADATA_BYTES = 16 << 20;
 
 /** Refuses what cannot work before anything is frozen; returns nothing otherwise. Pure. */
-export function refuseCheckpoint(container: Container, options: CheckpointOptions, facts: CheckpointFacts): void {
+export function refuseCheckpoint(
+  container: Container,
+  options: CheckpointOptions,
+  facts: CheckpointFacts,
+): void {
   const { config, state } = container;
   if (!facts.isRoot) fail('NEEDS_ROOT', { message: 'checkpointing a container requires root' });
   if (state.status !== 'running') {
@@ -55,7 +59,10 @@ export function refuseCheckpoint(container: Container, options: CheckpointOption
   }
   for (const { sentence, hint, solvedBy } of facts.obstacles) {
     if (solvedBy !== undefined && options[solvedBy]) continue;
-    fail('CHECKPOINT_REFUSED', { message: `cannot checkpoint ${config.name}: ${sentence}; it goes on running`, hint });
+    fail('CHECKPOINT_REFUSED', {
+      message: `cannot checkpoint ${config.name}: ${sentence}; it goes on running`,
+      hint,
+    });
   }
   if (facts.freeBytes < facts.memoryBytes + METADATA_BYTES) {
     fail('NO_SPACE', {

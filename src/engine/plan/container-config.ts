@@ -64,7 +64,6 @@ export interface CreateFacts {
   readonly signalNumber: (name: string) => number;
 }
 
-const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** podman's defaults: 64000k of /dev/shm, SIGTERM, 10 s. */
 const DEFAULT_SHM_SIZE = 65_536_000;
 const DEFAULT_STOP_SIGNAL = 15;
@@ -90,9 +89,10 @@ export function containerConfig(request: CreateRequest, facts: CreateFacts): Con
     layers: facts.image.layers,
     entrypoint,
     command,
-    env: mergeEnv(image.Env ?? [], request),
+    env: mergeEnv(image.Env ?? [], request.env),
     user: request.user ?? image.User ?? '',
-    workdir: request.workdir ?? (image.WorkingDir === undefined || image.WorkingDir === '' ? '/' : image.WorkingDir),
+    workdir:
+      request.workdir ?? (image.WorkingDir === undefined || image.WorkingDir === '' ? '/' : image.WorkingDir),
     hostname: hostnameOf(request, facts.id),
     tty: request.tty,
     interactive: request.interactive,
@@ -130,22 +130,17 @@ const imageStopSignal = (name: string | undefined, facts: CreateFacts): number =
 
 function hostnameOf(request: CreateRequest, id: string): string {
   if (request.hostname !== undefined && request.uts.mode === 'host') {
-    fail('USAGE', { message: 'cannot set hostname when running in the host UTS namespace: invalid configuration' });
+    fail('USAGE', {
+      message: 'cannot set hostname when running in the host UTS namespace: invalid configuration',
+    });
   }
   return request.hostname ?? id.slice(0, 12);
 }
 
 /** The image's variables, then the user's; a later NAME replaces an earlier one in place. */
-function mergeEnv(imageEnv: readonly string[], request: CreateRequest): string[] {
+function mergeEnv(imageEnv: readonly string[], userEnv: readonly string[]): string[] {
   const merged = new Map<string, string>();
-  const put = (entry: string): void => {
-    merged.set(entry.split('=', 1)[0] ?? entry, entry);
-  };
-  put(DEFAULT_PATH);
-  if (request.tty) put('TERM=xterm');
-  put('container=cryopod');
-  for (const entry of imageEnv) put(entry);
-  for (const entry of request.env) put(entry);
+  for (const entry of [...imageEnv, ...userEnv]) merged.set(entry.split('=', 1)[0] ?? entry, entry);
   return [...merged.values()];
 }
 
@@ -156,7 +151,9 @@ function mergeMounts(
   anonymousName: () => string,
 ): ContainerMount[] {
   const named = requested.map((mount) =>
-    mount.type === 'volume' && mount.source === '' ? { ...mount, source: anonymousName(), anonymous: true } : mount,
+    mount.type === 'volume' && mount.source === ''
+      ? { ...mount, source: anonymousName(), anonymous: true }
+      : mount,
   );
   const taken = new Set<string>();
   for (const { destination } of named) {

@@ -32,7 +32,8 @@ export function refuseRestore(container: Container, options: RestoreOptions, fac
   }
   if (!facts.complete) {
     fail('RESTORE_REFUSED', {
-      message: 'a complete checkpoint for this container cannot be found, cannot restore: container state improper',
+      message:
+        'a complete checkpoint for this container cannot be found, cannot restore: container state improper',
       hint: `Take one with: cryopod container checkpoint ${config.name}`,
     });
   }

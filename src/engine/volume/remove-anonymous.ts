@@ -5,7 +5,10 @@ import { deleteVolume, volumeByName } from '../../state/volumes.ts';
 import type { EngineContext } from '../context.ts';
 
 /** Removes the anonymous volumes among `mounts` that no other container uses. Idempotent. */
-export async function removeAnonymousVolumes(ctx: EngineContext, mounts: readonly ContainerMount[]): Promise<void> {
+export async function removeAnonymousVolumes(
+  ctx: EngineContext,
+  mounts: readonly ContainerMount[],
+): Promise<void> {
   const used = new Set(
     listContainers(ctx.db).flatMap(({ config }) =>
       config.mounts.filter(({ type }) => type === 'volume').map(({ source }) => source),

@@ -1,0 +1,41 @@
+import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
+import { selectContainers } from '../../engine/select.ts';
+import { checkpointStatistics } from '../container/statistics.ts';
+import type { CliContext } from '../context.ts';
+import { forEachName } from '../each.ts';
+import { defineCommand } from '../parse/command.ts';
+import { defineFlags } from '../parse/flags.ts';
+
+export const command = defineCommand({
+  usage: '[options] CONTAINER [CONTAINER...]',
+  long: 'Freeze all processes of one or more containers to disk. A later restore lets them go on from there.',
+  examples: [
+    'container checkpoint db',
+    'container checkpoint --leave-running --keep db',
+    'container checkpoint --all',
+  ],
+  flags: defineFlags({
+    all: { short: 'a', type: 'bool', help: 'All running containers' },
+    fileLocks: { type: 'bool', help: 'Allow file locks' },
+    keep: { short: 'k', type: 'bool', help: "Keep CRIU's logs and statistics" },
+    latest: { short: 'l', type: 'bool', help: 'The container made last' },
+    leaveRunning: { short: 'R', type: 'bool', help: 'Let the container go on after the checkpoint' },
+    printStats: { type: 'bool', help: 'Print figures as JSON' },
+    tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
+  }),
+  run: async (ctx: CliContext, { all, latest, printStats, ...options }, names) => {
+    const engine = await ctx.engine();
+    const selected = selectContainers(
+      engine,
+      { names, all, latest },
+      ({ state }) => state.status === 'running',
+    );
+    const results: CheckpointResult[] = [];
+    const exit = await forEachName(ctx, selected, async (name) => {
+      results.push(await checkpointContainer(engine, name, options));
+      return printStats ? undefined : name;
+    });
+    if (printStats) ctx.print(checkpointStatistics(results));
+    return exit;
+  },
+});

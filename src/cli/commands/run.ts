@@ -1,0 +1,50 @@
+import { createContainer } from '../../engine/create.ts';
+import { runInForeground } from '../../engine/foreground.ts';
+import { removeContainer } from '../../engine/remove.ts';
+import { startContainer } from '../../engine/start.ts';
+import { CREATE_FLAGS } from '../container/create-flags.ts';
+import { createOptions, createRequest } from '../container/create-request.ts';
+import { proxySignals } from '../container/proxy-signals.ts';
+import type { CliContext } from '../context.ts';
+import { defineCommand } from '../parse/command.ts';
+import { defineFlags } from '../parse/flags.ts';
+
+export const command = defineCommand({
+  usage: '[options] IMAGE [COMMAND [ARG...]]',
+  examples: ['run -d --name web -p 8080:80 nginx', 'run -it --rm debian bash'],
+  flags: defineFlags({
+    ...CREATE_FLAGS,
+    detach: { short: 'd', type: 'bool', help: 'Run in the background and print the container ID' },
+    detachKeys: { type: 'string', value: 'KEYS', help: 'Keys that detach (default ctrl-p,ctrl-q)' },
+    sigProxy: { type: 'bool', default: true, help: 'Pass signals on to the container' },
+  }),
+  interspersed: false,
+  args: { min: 1 },
+  run: async (ctx: CliContext, flags, args) => {
+    const engine = await ctx.engine();
+    const container = await createContainer(
+      engine,
+      createRequest(flags, args, ctx.argv),
+      createOptions(flags),
+    );
+    const { id } = container.config;
+    try {
+      if (flags.detach) {
+        await startContainer(engine, id);
+        ctx.print(`${id}\n`);
+        return 0;
+      }
+      const exit = await runInForeground(engine, id, {
+        stdin: flags.interactive,
+        detachKeys: flags.detachKeys,
+        onStarted: (started) => {
+          if (flags.sigProxy && !flags.tty) proxySignals(ctx, engine, started);
+        },
+      });
+      return exit ?? 0;
+    } catch (error) {
+      if (flags.rm) await removeContainer(engine, id, { force: true, volumes: true });
+      throw error;
+    }
+  },
+});

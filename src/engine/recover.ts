@@ -1,0 +1,135 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container } from '../model/container.ts';
+import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { removeContainerFiles } from '../rootfs/overlay.ts';
+import { openRuntime } from '../runtime/runtime.ts';
+import { containerById } from '../state/containers.ts';
+import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
+import { withLock } from '../state/locks.ts';
+import { logWarning } from '../system/log.ts';
+import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/store-paths.ts';
+import { finishCheckpoint } from './checkpoint.ts';
+import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
+import type { EngineContext } from './context.ts';
+import { processLives, recordedAsActive } from './observe.ts';
+import { release } from './release.ts';
+import { removeLocked } from './remove.ts';
+import { finishRestore } from './restore.ts';
+import { settleExit } from './settle.ts';
+
+type Repair = (ctx: EngineContext, entry: JournalEntry, container: Container | undefined) => Promise<void>;
+
+/** For each journalled operation: what makes the store whole again when its process died in the middle. All idempotent. */
+const REPAIRS: Readonly<Record<string, Repair>> = {
+  create: repairCreate,
+  start: repairStart,
+  checkpoint: repairCheckpoint,
+  restore: repairRestore,
+  remove: repairRemove,
+};
+
+/**
+ * Repairs what crashed commands left unfinished, oldest first: afterwards each container either runs as before or is
+ * stopped, with a complete checkpoint if it had come that far. Costs one query when there is nothing to do.
+ */
+export async function recover(ctx: EngineContext): Promise<void> {
+  for (const { subject } of unfinishedOperations(ctx.db)) {
+    await withLock(ctx.db, `container ${subject}`, 'recover', async () => {
+      // Another command may have repaired it while this one waited.
+      for (const entry of unfinishedOperations(ctx.db).filter((other) => other.subject === subject)) {
+        logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
+        await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
+        endOperation(ctx.db, entry.id);
+      }
+    });
+  }
+}
+
+async function removeLeftFiles(ctx: EngineContext, id: string): Promise<void> {
+  await removeContainerFiles(ctx.store, id);
+  await rm(runDirectory(ctx.store, id), { recursive: true, force: true });
+}
+
+async function repairCreate(
+  ctx: EngineContext,
+  { subject }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined) await removeLeftFiles(ctx, subject);
+}
+
+/** A start that was not recorded as running is undone: whatever of it runs has no one who knows it. */
+async function repairStart(
+  ctx: EngineContext,
+  _: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined || recordedAsActive(container)) return;
+  await deleteFromRuntime(ctx, container);
+  await release(ctx, container);
+}
+
+async function deleteFromRuntime(ctx: EngineContext, { config }: Container): Promise<void> {
+  const { id, runtime, cgroupManager } = config;
+  await openRuntime(ctx.store, runtime, { cgroupManager }).delete(id, { force: true });
+}
+
+async function repairCheckpoint(
+  ctx: EngineContext,
+  { data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined) return;
+  const bundle = bundleDirectory(ctx.store, container.config.id);
+  const images = join(bundle, String(data['images']));
+  const checkpoint = checkpointDirectory(ctx.store, container.config.id);
+  const lives = processLives(container);
+  if (lives) await goOnRunning(ctx, container);
+  if (container.state.checkpointed) return;
+  if (!(await dumpIsComplete(images, checkpoint, join(bundle, 'dump.log')))) {
+    await rm(images, { recursive: true, force: true });
+    await replaceCheckpoint(images, checkpoint);
+    if (!lives && recordedAsActive(container)) await settleExit(ctx, container);
+    return;
+  }
+  if (lives !== (data['leaveRunning'] === true)) {
+    await rm(images, { recursive: true, force: true });
+    return;
+  }
+  await finishCheckpoint(ctx, container, images, { leaveRunning: lives, keep: false });
+}
+
+/** The processes live: nothing may keep them frozen or their packets away. */
+async function goOnRunning(ctx: EngineContext, { config, state }: Container): Promise<void> {
+  const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
+  if (state.status === 'running' && (await runtime.state(config.id))?.status === 'paused') {
+    await runtime.resume(config.id);
+  }
+  if (state.netns !== undefined) await releaseNetwork(state.netns);
+}
+
+async function repairRestore(
+  ctx: EngineContext,
+  { data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined) return;
+  if (recordedAsActive(container)) {
+    await finishRestore(ctx, container, { keep: data['keep'] === true });
+    return;
+  }
+  await deleteFromRuntime(ctx, container);
+  const { netns, networkHeld } = container.state;
+  if (networkHeld && netns !== undefined) await holdNetwork(netns);
+  await release(ctx, container, { keepNetwork: networkHeld });
+}
+
+async function repairRemove(
+  ctx: EngineContext,
+  { subject, data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined) await removeLeftFiles(ctx, subject);
+  else await removeLocked(ctx, container, { volumes: data['volumes'] === true });
+}

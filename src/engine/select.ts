@@ -1,0 +1,39 @@
+import type { Container } from '../model/container.ts';
+import { fail } from '../model/errors.ts';
+import { findContainer, latestContainer, listContainers } from '../state/containers.ts';
+import type { EngineContext } from './context.ts';
+import { observe } from './observe.ts';
+
+export interface Selection {
+  readonly names: readonly string[];
+  readonly all: boolean;
+  readonly latest: boolean;
+}
+
+/**
+ * The containers that a command line means, as the words to print for each: names as typed, full IDs for --all and
+ * --latest. `suits` chooses among all. Errors: USAGE in podman's words, NO_SUCH_CONTAINER only for --latest.
+ */
+export function selectContainers(
+  ctx: EngineContext,
+  { names, all, latest }: Selection,
+  suits: (container: Container) => boolean,
+): readonly string[] {
+  if (all && latest) fail('USAGE', { message: '--all and --latest cannot be used together' });
+  if (all && names.length > 0) fail('USAGE', { message: 'no arguments are needed with --all' });
+  if (latest && names.length > 0)
+    fail('USAGE', { message: '--latest and containers cannot be used together' });
+  if (!all && !latest && names.length === 0)
+    fail('USAGE', { message: 'you must provide at least one name or id' });
+  if (latest) return [latestContainer(ctx.db).config.id];
+  if (!all) return names;
+  return listContainers(ctx.db)
+    .map((container) => observe(ctx, container))
+    .filter(suits)
+    .map(({ config }) => config.id);
+}
+
+/** Fails with NO_SUCH_CONTAINER for the first name that means none: before anything is done to the others. */
+export function requireAll(ctx: EngineContext, names: readonly string[]): void {
+  for (const name of names) findContainer(ctx.db, name);
+}
