@@ -23,7 +23,11 @@ export async function pullImage(
 ): Promise<NamedImage> {
   const name = pullName(nameOrLocation);
   return await withImagesLock(ctx, 'pull', async () => {
-    const pulled = await pullFromRegistry(ctx.store, name, { ...options, signal: ctx.signal, progress: ctx.progress });
+    const pulled = await pullFromRegistry(ctx.store, name, {
+      ...options,
+      signal: ctx.signal,
+      progress: ctx.progress,
+    });
     const image = { ...pulled, names: [name] };
     putImage(ctx.db, image);
     return { image, name };
