@@ -14,6 +14,7 @@ const S_IFCHR = 0o020000;
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
   readonly lsetxattr: (path: string, name: string, value: Buffer, size: number, flags: number) => number;
+  readonly lgetxattr: (path: string, name: string, value: Buffer, size: number) => number;
   readonly mknod: (path: string, mode: number, device: number) => number;
   readonly errno: () => number;
 }
@@ -34,6 +35,9 @@ async function load(): Promise<Libc> {
       pipe2: library.func('int pipe2(_Out_ int *fds, int flags)'),
       lsetxattr: library.func(
         'int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)',
+      ),
+      lgetxattr: library.func(
+        'ssize_t lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
       ),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
       errno: () => koffi.errno(),
@@ -67,6 +71,25 @@ export async function setXattr(path: string, name: string, value: string): Promi
   const calls = await libc();
   const bytes = Buffer.from(value);
   check(calls.lsetxattr(path, name, bytes, bytes.length, 0), calls, `set ${name} of ${path}`);
+}
+
+/** Longest value of an extended attribute (XATTR_SIZE_MAX of linux/limits.h). */
+const MAX_XATTR = 65536;
+
+/**
+ * A reader of extended attributes, so that one that visits many files waits for the library once. The reader returns
+ * undefined where `path` itself (a symbolic link is not followed) has no such attribute.
+ */
+export async function xattrReader(): Promise<(path: string, name: string) => Buffer | undefined> {
+  const calls = await libc();
+  const value = Buffer.alloc(MAX_XATTR);
+  return (path, name) => {
+    const size = calls.lgetxattr(path, name, value, value.length);
+    if (size !== -1) return Buffer.from(value.subarray(0, size));
+    const errno = getSystemErrorName(-calls.errno());
+    if (errno !== 'ENODATA' && errno !== 'ENOTSUP') check(size, calls, `read ${name} of ${path}`);
+    return undefined;
+  };
 }
 
 /** Makes the character device 0/0, which overlayfs takes for "deleted here". Throws EEXIST. */
