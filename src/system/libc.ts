@@ -37,7 +37,7 @@ async function load(): Promise<Libc> {
         'int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)',
       ),
       lgetxattr: library.func(
-        'ssize_t lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
+        'long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
       ),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
       errno: () => koffi.errno(),
