@@ -1,7 +1,9 @@
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ContainerConfig, ContainerMount } from '../model/container.ts';
 import { errnoOf, fail } from '../model/errors.ts';
 import { copyUp } from '../rootfs/volumes.ts';
+import type { MountTarget } from '../rootfs/workdir.ts';
 import type { ResolvedMount } from '../runtime/types.ts';
 import { putVolume } from '../state/volumes.ts';
 import type { EngineContext } from './context.ts';
@@ -56,3 +58,9 @@ async function requireSource(id: string, source: string, destination: string): P
     });
   }
 }
+
+/** What a resolved mount needs in the root file system to sit on. */
+export const mountTarget = ({ type, source, destination }: ResolvedMount): MountTarget => ({
+  destination,
+  kind: type === 'tmpfs' || statSync(source).isDirectory() ? 'directory' : 'file',
+});

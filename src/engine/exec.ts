@@ -1,5 +1,5 @@
 import { fail } from '../model/errors.ts';
-import { rootfsPath } from '../rootfs/overlay.ts';
+import { mergedDirectory } from '../rootfs/overlay.ts';
 import { execProcess } from '../runtime/exec-process.ts';
 import { resolveUser } from '../runtime/passwd.ts';
 import { openRuntime } from '../runtime/runtime.ts';
@@ -46,7 +46,7 @@ export async function execInContainer(
         tty: rest.tty,
         privileged: rest.privileged,
         workdir: rest.workdir,
-        user: resolveUser(rootfsPath(ctx.store, config.id), user ?? config.user),
+        user: resolveUser(mergedDirectory(ctx.store, config.id), user ?? config.user),
       },
       hostFacts(),
     ),

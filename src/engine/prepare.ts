@@ -2,7 +2,7 @@ import { layerDiffDirectory } from '../image/layers.ts';
 import type { Container } from '../model/container.ts';
 import { mountRootfs } from '../rootfs/overlay.ts';
 import { mountShm } from '../rootfs/shm.ts';
-import { makeMountTargets } from '../rootfs/workdir.ts';
+import { ensureMountTargets, ensureWorkdir } from '../rootfs/workdir.ts';
 import { resolveUser } from '../runtime/passwd.ts';
 import { resolveDevices } from '../runtime/spec/devices.ts';
 import { hostFacts } from '../runtime/spec/host.ts';
@@ -12,7 +12,7 @@ import type { Cleanup } from '../system/cleanup.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logInfo } from '../system/log.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
-import { resolveMounts } from './container-mounts.ts';
+import { mountTarget, resolveMounts } from './container-mounts.ts';
 import type { EngineContext } from './context.ts';
 import { namespaceChoice, ownsShm, shmSource } from './namespaces.ts';
 import { type AttachOptions, attachNetwork, type NetworkHoldings } from './network/attach.ts';
@@ -44,12 +44,14 @@ export async function prepare(
   faultPoint('start.mounted');
   const holdings = await attachNetwork(ctx, container, network);
   faultPoint('start.network-ready');
-  const files = await writeContainerFiles(ctx, config, holdings, rootfs);
-  await makeMountTargets(rootfs, config.workdir, [...mounts, ...files.mounts]);
+  const files = await writeContainerFiles(ctx, config, holdings);
+  ensureMountTargets(rootfs, [...mounts.map(mountTarget), ...files.targets]);
+  const user = resolveUser(rootfs, config.user);
+  ensureWorkdir(rootfs, config.workdir, user);
   const { spec, warnings } = buildSpec(config, {
     host: hostFacts(),
     rootfs,
-    user: resolveUser(rootfs, config.user),
+    user,
     mounts,
     shm: shmSource(ctx, config.id, config.ipc),
     files: files.paths,

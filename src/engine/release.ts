@@ -1,14 +1,17 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Container, ContainerState } from '../model/container.ts';
 import { unmountRootfs } from '../rootfs/overlay.ts';
 import { unmountShm } from '../rootfs/shm.ts';
+import { removeEmptyCgroup } from '../system/cgroups.ts';
 import { runDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { detachNetwork } from './network/detach.ts';
 
+/** Parent of all containers' cgroups under the cgroupfs manager (runtime/spec). */
+const PARENT_CGROUP = '/cryopod';
+
 /** The part of a container's record that says what it holds of the host. */
-type Holdings = Pick<ContainerState, 'netns' | 'networks' | 'networkHeld'>;
+type Holdings = Pick<ContainerState, 'netns' | 'networks' | 'networkHeld' | 'ports'>;
 
 /**
  * Gives back what a stopped container held of the host: mounts, volatile files and, unless it is kept, its network.
@@ -20,13 +23,14 @@ export async function release(
   { keepNetwork = false }: { readonly keepNetwork?: boolean } = {},
 ): Promise<Holdings> {
   const { id } = container.config;
+  removeEmptyCgroup(PARENT_CGROUP);
   await unmountShm(ctx.store, id);
   await unmountRootfs(ctx.store, id);
   if (keepNetwork) {
-    const { netns, networks, networkHeld } = container.state;
-    return { netns, networks, networkHeld };
+    const { netns, networks, networkHeld, ports } = container.state;
+    return { netns, networks, networkHeld, ports };
   }
   await detachNetwork(ctx, container);
-  await rm(join(runDirectory(ctx.store, id)), { recursive: true, force: true });
-  return { netns: undefined, networks: {}, networkHeld: false };
+  await rm(runDirectory(ctx.store, id), { recursive: true, force: true });
+  return { netns: undefined, networks: {}, networkHeld: false, ports: undefined };
 }

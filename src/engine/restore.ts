@@ -5,7 +5,7 @@ import { requireCriu } from '../criu/probe.ts';
 import { type RestoreStats, readRestoreStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { releaseNetwork } from '../network/hold.ts';
-import { loadShm } from '../rootfs/shm.ts';
+import { loadShm } from '../rootfs/shm-archive.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { updateState } from '../state/containers.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { faultPoint } from './faults.ts';
 
@@ -25,6 +25,21 @@ export async function writeDurable(path: string, content: string | Uint8Array, m
   } catch (error) {
     await rm(temp, { force: true });
     throw error;
+  }
+}
+
+/**
+ * Like {@link writeDurable}, but never replaces: throws EEXIST, with nothing changed, when `path` exists. Of several
+ * processes that create the same file at the same time one succeeds.
+ */
+export async function createDurable(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temp = tempBeside(path);
+  try {
+    await writeDurable(temp, content, mode);
+    await link(temp, path);
+    await syncPath(dirname(path));
+  } finally {
+    await rm(temp, { force: true });
   }
 }
 

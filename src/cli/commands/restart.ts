@@ -11,7 +11,13 @@ export const command = defineCommand({
     all: { short: 'a', type: 'bool', help: 'All containers' },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     running: { type: 'bool', help: 'Only those that run' },
-    time: { short: 't', type: 'uint', value: 'SECONDS', help: 'Time between the stop signal and KILL' },
+    time: {
+      short: 't',
+      aliases: ['timeout'],
+      type: 'uint',
+      value: 'SECONDS',
+      help: 'Time between the stop signal and KILL',
+    },
   }),
   run: async (ctx: CliContext, { all, latest, running, time }, names) => {
     const engine = await ctx.engine();

@@ -12,7 +12,13 @@ export const command = defineCommand({
     all: { short: 'a', type: 'bool', help: 'All running containers' },
     ignore: { short: 'i', type: 'bool', help: 'Containers that do not exist are no error' },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
-    time: { short: 't', type: 'uint', value: 'SECONDS', help: 'Time between the stop signal and KILL' },
+    time: {
+      short: 't',
+      aliases: ['timeout'],
+      type: 'uint',
+      value: 'SECONDS',
+      help: 'Time between the stop signal and KILL',
+    },
   }),
   run: async (ctx: CliContext, { all, latest, ignore, time }, names) => {
     const engine = await ctx.engine();
