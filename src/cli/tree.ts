@@ -2,6 +2,7 @@ import { VERSION } from '../model/version.ts';
 import type { CliContext } from './context.ts';
 import { GLOBAL_FLAGS } from './globals.ts';
 import type { Leaf, Tree } from './parse/command.ts';
+import { NETWORK } from './tree/network.ts';
 import { VOLUME } from './tree/volume.ts';
 
 type CommandLeaf = Leaf<CliContext>;
@@ -118,6 +119,7 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
   commands: [
     ...CONTAINER,
     { name: 'container', short: 'Manage containers', commands: [...CONTAINER, ...CONTAINER_ONLY] },
+    NETWORK,
     VOLUME,
   ],
 };
