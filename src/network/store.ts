@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, fail } from '../model/errors.ts';
+import { checkName, isIdPrefix } from '../model/ids.ts';
+import type { Network } from '../model/network.ts';
+import { timestamp } from '../system/clock.ts';
+import { createDurable, syncPath } from '../system/durable.ts';
+import { networksDirectory, type StorePaths } from '../system/store-paths.ts';
+import { type Cidr, overlaps, parseCidr } from './address.ts';
+import { hostLinks, hostSubnets } from './host.ts';
+import { cidrOf } from './ipam.ts';
+import { freeBridgeName, freeIpv6Subnet, freeSubnet, makeSubnet } from './subnets.ts';
+
+/** The network of containers that name none. Its name is podman's, so that archives and users can change over. */
+export const DEFAULT_NETWORK = 'podman';
+
+/** What `network create` takes; subnets, gateways and ranges belong together by position. */
+export interface NetworkRequest {
+  readonly name?: string | undefined;
+  readonly driver?: string | undefined;
+  readonly subnets?: readonly string[] | undefined;
+  readonly gateways?: readonly string[] | undefined;
+  /** CIDRs, or START-END. */
+  readonly ranges?: readonly string[] | undefined;
+  readonly internal?: boolean | undefined;
+  readonly ipv6?: boolean | undefined;
+  readonly disableDns?: boolean | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly interfaceName?: string | undefined;
+}
+
+/** Options of the bridge driver that netavark knows in all supported versions, and what their values look like. */
+const BRIDGE_OPTIONS: Readonly<Record<string, RegExp>> = {
+  mtu: /^\d+$/,
+  metric: /^\d+$/,
+  isolate: /^(true|false|strict)$/,
+  no_default_route: /^(true|false|1|0)$/,
+};
+
+const fileOf = (store: StorePaths, name: string): string => join(networksDirectory(store), `${name}.json`);
+
+/** All networks, by name; makes the default one first if it is missing. */
+export async function listNetworks(store: StorePaths): Promise<Network[]> {
+  await ensureDefaultNetwork(store);
+  return recordedNetworks(store);
+}
+
+/** A network by name, ID or unambiguous start of an ID. Fails with NO_SUCH_NETWORK or AMBIGUOUS_ID. */
+export async function findNetwork(store: StorePaths, nameOrId: string): Promise<Network> {
+  if (nameOrId === DEFAULT_NETWORK) return ensureDefaultNetwork(store);
+  const networks = await listNetworks(store);
+  const named = networks.find(({ name }) => name === nameOrId);
+  if (named !== undefined) return named;
+  const byId = isIdPrefix(nameOrId) ? networks.filter(({ id }) => id.startsWith(nameOrId)) : [];
+  if (byId.length > 1) {
+    fail('AMBIGUOUS_ID', {
+      message: `more than one result for network ID ${nameOrId}: network ID is ambiguous`,
+    });
+  }
+  return (
+    byId[0] ??
+    fail('NO_SUCH_NETWORK', {
+      message: `unable to find network with name or ID ${nameOrId}: network not found`,
+      hint: 'cryopod network ls shows the networks there are.',
+    })
+  );
+}
+
+/**
+ * The default network, made on first use: a /16 and a bridge of its own that collide with nothing on this host, without
+ * DNS, as podman's. Safe for concurrent first uses.
+ */
+export async function ensureDefaultNetwork(store: StorePaths): Promise<Network> {
+  const existing = await readNetwork(store, DEFAULT_NETWORK);
+  if (existing !== undefined) return existing;
+  const networks = await recordedNetworks(store);
+  const cidr = freeSubnet(store.root, 16, usedSubnets(networks));
+  const network = baseNetwork(store, networks, { name: DEFAULT_NETWORK, disableDns: true }, [cidr]);
+  try {
+    await writeNetwork(store, network);
+    return network;
+  } catch (error) {
+    const other = errnoOf(error) === 'EEXIST' ? await readNetwork(store, DEFAULT_NETWORK) : undefined;
+    if (other === undefined) throw error;
+    return other;
+  }
+}
+
+/**
+ * Makes and records a network (nothing is set up on the host before a container joins it). The caller holds a lock
+ * against concurrent creation, so that two networks do not choose the same subnet. Fails with NAME_IN_USE, USAGE,
+ * ADDRESS_IN_USE or NETWORK_FAILED.
+ */
+export async function createNetwork(store: StorePaths, request: NetworkRequest): Promise<Network> {
+  const networks = await listNetworks(store);
+  const name = request.name === undefined ? freeName(networks) : checkName(request.name, 'network');
+  if (['none', 'host', 'bridge', 'container', 'ns', 'private', 'default'].includes(name)) {
+    fail('USAGE', {
+      message: `cannot create network with name "${name}" because it conflicts with a valid network mode`,
+    });
+  }
+  checkOptions(request);
+  const alreadyUsed = (): never =>
+    fail('NAME_IN_USE', { message: `network name ${name} already used: network already exists` });
+  if (networks.some((network) => network.name === name)) alreadyUsed();
+  const cidrs = chooseCidrs(store, networks, request);
+  const network = baseNetwork(store, networks, { ...request, name }, cidrs);
+  try {
+    await writeNetwork(store, network);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') alreadyUsed();
+    throw error;
+  }
+  return network;
+}
+
+/**
+ * Removes the record of a network; idempotent. The caller has made sure that no container uses it. The default network
+ * cannot be removed (USAGE).
+ */
+export async function removeNetwork(store: StorePaths, name: string): Promise<void> {
+  if (name === DEFAULT_NETWORK) {
+    fail('USAGE', { message: `default network ${name} cannot be removed` });
+  }
+  await rm(fileOf(store, name), { force: true });
+  await syncPath(networksDirectory(store));
+}
+
+/** What `network inspect` shows: podman's shape, with the containers on the network by ID. */
+export const networkReport = (
+  network: Network,
+  containers: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> => ({ ...network, containers });
+
+async function recordedNetworks(store: StorePaths): Promise<Network[]> {
+  const names = await readdir(networksDirectory(store)).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const files = names.filter((file) => file.endsWith('.json') && !file.startsWith('.')).sort();
+  const networks = await Promise.all(files.map((file) => readNetwork(store, file.replace(/\.json$/, ''))));
+  return networks.flatMap((network) => network ?? []);
+}
+
+async function readNetwork(store: StorePaths, name: string): Promise<Network | undefined> {
+  const path = fileOf(store, name);
+  try {
+    return checkRecord(JSON.parse(await readFile(path, 'utf8')), path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    if (error instanceof SyntaxError) return badRecord(path, error.message);
+    throw error;
+  }
+}
+
+const badRecord = (path: string, why: string): never =>
+  fail('STORE_FAILED', {
+    message: `the network record ${path} cannot be read: ${why}`,
+    hint: 'Repair or remove it.',
+  });
+
+/** A record is cryopod's own or was put there by the host's administrator: only what the rest relies on is checked. */
+function checkRecord(record: Partial<Network> | null, path: string): Network {
+  const { name, id, driver, network_interface: link, subnets } = record ?? {};
+  if (typeof name !== 'string' || typeof id !== 'string' || typeof link !== 'string') {
+    return badRecord(path, 'name, id or network_interface is missing');
+  }
+  if (driver !== 'bridge') return badRecord(path, `driver "${String(driver)}" is not supported`);
+  if (!Array.isArray(subnets) || !subnets.every(({ subnet }) => parseCidr(String(subnet)) !== undefined)) {
+    return badRecord(path, 'its subnets are no CIDRs');
+  }
+  return {
+    created: '',
+    ipv6_enabled: false,
+    internal: false,
+    dns_enabled: false,
+    ipam_options: { driver: 'host-local' },
+    ...record,
+    ...{ name, id, driver, network_interface: link, subnets },
+  };
+}
+
+async function writeNetwork(store: StorePaths, network: Network): Promise<void> {
+  await mkdir(networksDirectory(store), { recursive: true, mode: 0o700 });
+  await createDurable(fileOf(store, network.name), `${JSON.stringify(network, undefined, 5)}\n`);
+}
+
+const usedSubnets = (networks: readonly Network[]): Cidr[] => [
+  ...networks.flatMap(({ subnets }) => subnets.map(cidrOf)),
+  ...hostSubnets(),
+];
+
+function freeName(networks: readonly Network[]): string {
+  for (let i = 1; ; i += 1) {
+    const name = `${DEFAULT_NETWORK}${i}`;
+    if (!networks.some((network) => network.name === name)) return name;
+  }
+}
+
+function checkOptions({ driver, options }: NetworkRequest): void {
+  if (driver !== undefined && driver !== 'bridge') {
+    fail('USAGE', { message: `unsupported network driver "${driver}": cryopod has the driver bridge` });
+  }
+  for (const [name, value] of Object.entries(options ?? {})) {
+    const pattern = BRIDGE_OPTIONS[name];
+    if (pattern === undefined) fail('USAGE', { message: `unsupported bridge network option ${name}` });
+    if (!pattern.test(value))
+      fail('USAGE', { message: `invalid value "${value}" of bridge network option ${name}` });
+  }
+}
+
+function chooseCidrs(store: StorePaths, networks: readonly Network[], request: NetworkRequest): Cidr[] {
+  const used = usedSubnets(networks);
+  const given = (request.subnets ?? []).map((text) => {
+    const cidr = parseCidr(text) ?? fail('USAGE', { message: `invalid CIDR address: ${text}` });
+    if (used.some((other) => overlaps(cidr, other))) {
+      fail('ADDRESS_IN_USE', {
+        message: `subnet ${text} is already used on the host or by another config`,
+        hint: 'Choose another --subnet, or leave the choice to cryopod.',
+      });
+    }
+    return cidr;
+  });
+  const pool = given.some(({ family }) => family === 4) ? [] : [() => freeSubnet(store.root, 24, used)];
+  const wantsIpv6 = request.ipv6 === true && !given.some(({ family }) => family === 6);
+  return [
+    ...given,
+    // An IPv6 subnet alone makes an IPv6 network, as with podman; --ipv6 adds the family that is missing.
+    ...(given.length === 0 || request.ipv6 === true ? pool.map((choose) => choose()) : []),
+    ...(wantsIpv6 ? [freeIpv6Subnet(used)] : []),
+  ];
+}
+
+function baseNetwork(
+  store: StorePaths,
+  networks: readonly Network[],
+  request: NetworkRequest & { readonly name: string },
+  cidrs: readonly Cidr[],
+): Network {
+  const { internal = false, disableDns = false, labels, options, gateways, ranges } = request;
+  const links = new Set([...hostLinks(), ...networks.map((network) => network.network_interface)]);
+  return {
+    name: request.name,
+    // Random: netavark names firewall chains after it, and two stores on one host must not share them.
+    id: randomBytes(32).toString('hex'),
+    driver: 'bridge',
+    network_interface: checkedInterface(request.interfaceName, links) ?? freeBridgeName(store.root, links),
+    created: timestamp(),
+    subnets: cidrs.map((cidr, i) =>
+      makeSubnet(cidr, { gateway: gateways?.[i], range: ranges?.[i] }, !internal || !disableDns),
+    ),
+    ipv6_enabled: cidrs.some(({ family }) => family === 6),
+    internal,
+    dns_enabled: !disableDns,
+    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(options === undefined || Object.keys(options).length === 0 ? {} : { options }),
+    ipam_options: { driver: 'host-local' },
+  };
+}
+
+function checkedInterface(name: string | undefined, links: ReadonlySet<string>): string | undefined {
+  if (name === undefined) return undefined;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,14}$/.test(name)) {
+    fail('USAGE', {
+      message: `invalid interface name "${name}": at most 15 of a-z, A-Z, 0-9, _ and - are allowed`,
+    });
+  }
+  if (links.has(name)) fail('NAME_IN_USE', { message: `bridge name ${name} already in use` });
+  return name;
+}
