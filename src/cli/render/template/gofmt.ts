@@ -1,3 +1,4 @@
+import { isGoTime } from '../../../model/go-time.ts';
 import { isStruct, NO_VALUE, sortedEntries, toJson, typeName } from './values.ts';
 
 /** Widths and precisions above this are refused as in Go's fmt, so that a template cannot fill the memory. */
@@ -20,7 +21,7 @@ export function formatValue(value: unknown): string {
   if (typeof value === 'function') return 'func';
   if (Array.isArray(value)) return `[${value.map(formatValue).join(' ')}]`;
   if (value instanceof Map) return `map[${sortedEntries(value).map(pair).join(' ')}]`;
-  if (value instanceof Date) return value.toISOString();
+  if (isGoTime(value)) return value.text;
   if (isStruct(value)) return `{${structValues(value).map(formatValue).join(' ')}}`;
   return String(value);
 }
