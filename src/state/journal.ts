@@ -45,3 +45,9 @@ export function unfinishedOperations(db: Database): JournalEntry[] {
       data: JSON.parse(textColumn(row, 'data')) as Record<string, unknown>,
     }));
 }
+
+/** True while a living process works on an operation of this kind. */
+export function isUnderWay(db: Database, operation: string): boolean {
+  const rows = db.prepare('SELECT * FROM journal WHERE operation = ?').all(operation);
+  return rows.some((row) => ownerLives(ownerOf(row)));
+}

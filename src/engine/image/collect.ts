@@ -1,0 +1,16 @@
+import { deleteUnusedFiles } from '../../image/unused.ts';
+import { listContainers } from '../../state/containers.ts';
+import { listImages } from '../../state/images.ts';
+import { isUnderWay } from '../../state/journal.ts';
+import type { EngineContext } from '../context.ts';
+import { IMAGE_WORK } from './lock.ts';
+
+/**
+ * Deletes blobs and layers that no image and no container needs any more. Does nothing while another command brings or
+ * reads images: the next removal collects what then remains. The caller holds the images' lock.
+ */
+export async function collectUnusedFiles(ctx: EngineContext): Promise<void> {
+  if (isUnderWay(ctx.db, IMAGE_WORK)) return;
+  const layers = listContainers(ctx.db).flatMap(({ config }) => config.layers);
+  await deleteUnusedFiles(ctx.store, listImages(ctx.db), layers);
+}
