@@ -11,7 +11,7 @@ import { faultPoint } from '../system/faults.ts';
 import { checkpointDirectory } from '../system/store-paths.ts';
 import { dumpLogPath } from './bundle-files.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
-import { replaceCheckpoint } from './checkpoint-files.ts';
+import { holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { dump } from './dump.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
@@ -91,7 +91,8 @@ export async function finishCheckpoint(
 ): Promise<void> {
   const { id } = container.config;
   faultPoint('checkpoint.dumped');
-  await syncTree(images);
+  // Repeated after a crash, it may find them published already.
+  if (holdsImages(images)) await syncTree(images);
   const path = checkpointDirectory(ctx.store, id);
   await replaceCheckpoint(images, path);
   faultPoint('checkpoint.published');

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '../model/container.ts';
+import { messageOf } from '../model/errors.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { openRuntime } from '../runtime/runtime.ts';
@@ -34,16 +35,26 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
  * stopped, with a complete checkpoint if it had come that far. Costs one query when there is nothing to do.
  */
 export async function recover(ctx: EngineContext): Promise<void> {
-  for (const { subject } of unfinishedOperations(ctx.db)) {
-    await withLock(ctx.db, `container ${subject}`, 'recover', async () => {
-      // Another command may have repaired it while this one waited.
-      for (const entry of unfinishedOperations(ctx.db).filter((other) => other.subject === subject)) {
-        logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
-        await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
-        endOperation(ctx.db, entry.id);
-      }
-    });
+  const subjects = new Set(unfinishedOperations(ctx.db).map(({ subject }) => subject));
+  for (const subject of subjects) {
+    try {
+      await recoverSubject(ctx, subject);
+    } catch (error) {
+      // What cannot be repaired now (a full disk, a missing program) must not keep the other containers from their users.
+      logWarning(`could not recover ${subject}, the next command tries again: ${messageOf(error)}`);
+    }
   }
+}
+
+async function recoverSubject(ctx: EngineContext, subject: string): Promise<void> {
+  await withLock(ctx.db, `container ${subject}`, 'recover', async () => {
+    // Another command may have repaired it while this one waited.
+    for (const entry of unfinishedOperations(ctx.db).filter((other) => other.subject === subject)) {
+      logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
+      await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
+      endOperation(ctx.db, entry.id);
+    }
+  });
 }
 
 async function removeLeftFiles(ctx: EngineContext, id: string): Promise<void> {
@@ -82,7 +93,7 @@ async function repairCheckpoint(
 ): Promise<void> {
   if (container === undefined) return;
   const bundle = bundleDirectory(ctx.store, container.config.id);
-  const images = join(bundle, String(data['images']));
+  const images = join(bundle, String(data.images));
   const checkpoint = checkpointDirectory(ctx.store, container.config.id);
   const lives = processLives(container);
   if (lives) await goOnRunning(ctx, container);
@@ -93,7 +104,7 @@ async function repairCheckpoint(
     if (!lives && recordedAsActive(container)) await settleExit(ctx, container);
     return;
   }
-  if (lives !== (data['leaveRunning'] === true)) {
+  if (lives !== (data.leaveRunning === true)) {
     await rm(images, { recursive: true, force: true });
     return;
   }
@@ -116,7 +127,7 @@ async function repairRestore(
 ): Promise<void> {
   if (container === undefined) return;
   if (recordedAsActive(container)) {
-    await finishRestore(ctx, container, { keep: data['keep'] === true });
+    await finishRestore(ctx, container, { keep: data.keep === true });
     return;
   }
   await deleteFromRuntime(ctx, container);
@@ -131,5 +142,5 @@ async function repairRemove(
   container: Container | undefined,
 ): Promise<void> {
   if (container === undefined) await removeLeftFiles(ctx, subject);
-  else await removeLocked(ctx, container, { volumes: data['volumes'] === true });
+  else await removeLocked(ctx, container, { volumes: data.volumes === true });
 }

@@ -2,13 +2,9 @@ import { rm } from 'node:fs/promises';
 import type { Container, ContainerState } from '../model/container.ts';
 import { unmountRootfs } from '../rootfs/overlay.ts';
 import { unmountShm } from '../rootfs/shm.ts';
-import { removeEmptyCgroup } from '../system/cgroups.ts';
 import { runDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { detachNetwork } from './network/detach.ts';
-
-/** Parent of all containers' cgroups under the cgroupfs manager (runtime/spec). */
-const PARENT_CGROUP = '/cryopod';
 
 /** The part of a container's record that says what it holds of the host. */
 type Holdings = Pick<ContainerState, 'netns' | 'networks' | 'networkHeld' | 'ports'>;
@@ -23,7 +19,6 @@ export async function release(
   { keepNetwork = false }: { readonly keepNetwork?: boolean } = {},
 ): Promise<Holdings> {
   const { id } = container.config;
-  removeEmptyCgroup(PARENT_CGROUP);
   await unmountShm(ctx.store, id);
   await unmountRootfs(ctx.store, id);
   if (keepNetwork) {

@@ -66,6 +66,9 @@ function deviceRules(config: ContainerConfig, facts: SpecFacts): OciDeviceRule[]
   ];
 }
 
-/** Where the container's cgroup lies; the two managers write it differently (runc's docs/systemd.md). */
+/**
+ * Where the container's cgroup lies; the two managers write it differently (runc's docs/systemd.md). cgroupfs: no parent
+ * in common, since runtimes make parents but never remove them, and removing one races with the next container.
+ */
 export const cgroupsPath = (config: ContainerConfig): string =>
-  config.cgroupManager === 'systemd' ? `cryopod.slice:cryopod:${config.id}` : `/cryopod/${config.id}`;
+  config.cgroupManager === 'systemd' ? `cryopod.slice:cryopod:${config.id}` : `/cryopod-${config.id}`;
