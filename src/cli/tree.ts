@@ -2,6 +2,7 @@ import { VERSION } from '../model/version.ts';
 import type { CliContext } from './context.ts';
 import { GLOBAL_FLAGS } from './globals.ts';
 import type { Leaf, Tree } from './parse/command.ts';
+import { IMAGE, IMAGE_COMMANDS } from './tree/image.ts';
 import { NETWORK } from './tree/network.ts';
 import { VOLUME } from './tree/volume.ts';
 
@@ -118,7 +119,9 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
   globals: GLOBAL_FLAGS,
   commands: [
     ...CONTAINER,
+    ...IMAGE_COMMANDS,
     { name: 'container', short: 'Manage containers', commands: [...CONTAINER, ...CONTAINER_ONLY] },
+    IMAGE,
     NETWORK,
     VOLUME,
   ],

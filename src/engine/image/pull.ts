@@ -1,4 +1,5 @@
 import { type PullOptions as PullChoices, pullImage as pull } from '../../image/pull.ts';
+import { fail, isCryopodError } from '../../model/errors.ts';
 import { listImages, putImage } from '../../state/images.ts';
 import type { EngineContext } from '../context.ts';
 import type { NamedImage } from './find.ts';
@@ -17,13 +18,28 @@ export async function pullImage(
   options: PullOptions = {},
 ): Promise<NamedImage> {
   return await whileImageFilesStay(ctx, reference, async () => {
-    const image = await pull(ctx.store, reference, {
-      ...options,
-      known: listImages(ctx.db),
-      signal: ctx.signal,
-      progress: ctx.progress,
-    });
+    const image = await explained(() =>
+      pull(ctx.store, reference, {
+        ...options,
+        known: listImages(ctx.db),
+        signal: ctx.signal,
+        progress: ctx.progress,
+      }),
+    );
     putImage(ctx.db, image);
     return { image, name: image.names[0] ?? image.id };
   });
+}
+
+/** Hosts without a registry are cryopod's everyday life: the error says how else an image comes in. */
+async function explained<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isCryopodError(error, 'IMAGE_FAILED')) throw error;
+    const { message, hint = '' } = error;
+    const other =
+      'Without a registry an image comes in by cryopod load (an archive) or import (a root file system).';
+    return fail('IMAGE_FAILED', { message, hint: `${hint} ${other}`.trimStart(), cause: error });
+  }
 }

@@ -16,25 +16,31 @@ export interface RemovedImage {
   readonly deleted: string | undefined;
 }
 
+export interface RemoveImageOptions {
+  /** An image given by ID may have several names, and the containers that use it are removed. */
+  readonly force: boolean;
+  /** The image goes with all its names, whichever of them it was given by. */
+  readonly allNames?: boolean | undefined;
+}
+
 /**
- * Takes away the name by which the image was given; with its last name, or given by ID, the image goes as well. `force`
- * also removes an ID with several names, and the containers that use the image. Errors: NO_SUCH_IMAGE, AMBIGUOUS_ID,
+ * Takes away the name by which the image was given; with its last name, or given by ID, the image goes as well. Errors: NO_SUCH_IMAGE, AMBIGUOUS_ID,
  * IMAGE_IN_USE, IN_USE.
  */
 export async function removeImage(
   ctx: EngineContext,
   nameOrId: string,
-  { force }: { readonly force: boolean },
+  options: RemoveImageOptions,
 ): Promise<RemovedImage> {
   // Containers first, outside of the images' lock: one may take its time to stop.
-  if (force) await removeUsers(ctx, findImage(ctx, nameOrId));
+  if (options.force) await removeUsers(ctx, findImage(ctx, nameOrId), options);
   return await withImagesLock(ctx, 'remove', async () => {
     const found = findImage(ctx, nameOrId);
-    if (onlyUntags(found)) {
+    if (onlyUntags(found, options)) {
       untagImage(ctx.db, found.name);
       return { untagged: [found.name], deleted: undefined };
     }
-    if (found.byId && found.image.names.length > 1 && !force) {
+    if (found.image.names.length > 1 && !options.force && options.allNames !== true) {
       fail('IN_USE', {
         message: `unable to delete image "${found.image.id}" by ID with more than one tag (${found.image.names.join(', ')}): please force removal`,
         hint: 'Remove its names one by one, or give --force.',
@@ -47,10 +53,15 @@ export async function removeImage(
   });
 }
 
-const onlyUntags = ({ image, byId }: LocalImage): boolean => !byId && image.names.length > 1;
+const onlyUntags = ({ image, byId }: LocalImage, { allNames }: RemoveImageOptions): boolean =>
+  allNames !== true && !byId && image.names.length > 1;
 
-async function removeUsers(ctx: EngineContext, found: LocalImage): Promise<void> {
-  if (onlyUntags(found)) return;
+async function removeUsers(
+  ctx: EngineContext,
+  found: LocalImage,
+  options: RemoveImageOptions,
+): Promise<void> {
+  if (onlyUntags(found, options)) return;
   for (const { config } of imageUsers(ctx).get(found.image.id) ?? []) {
     await removeContainer(ctx, config.id, { force: true, volumes: true });
   }

@@ -1,0 +1,21 @@
+import type { InputSource } from '../../image/archive-file.ts';
+import { importImage as build, type ImportOptions as ImportChoices } from '../../image/import.ts';
+import type { Image } from '../../model/image.ts';
+import { putImage } from '../../state/images.ts';
+import type { EngineContext } from '../context.ts';
+import { whileImageFilesStay } from './lock.ts';
+
+export type ImportOptions = Omit<ImportChoices, 'progress' | 'signal'>;
+
+/** Makes an image of one layer from a root file system archive. Errors: USAGE, IMAGE_INVALID, NO_SPACE, INTERRUPTED. */
+export async function importImage(
+  ctx: EngineContext,
+  source: InputSource,
+  options: ImportOptions = {},
+): Promise<Image> {
+  return await whileImageFilesStay(ctx, options.name ?? 'import', async () => {
+    const image = await build(ctx.store, source, { ...options, signal: ctx.signal, progress: ctx.progress });
+    putImage(ctx.db, image);
+    return image;
+  });
+}
