@@ -11,6 +11,7 @@ import { bundleDirectory } from '../system/store-paths.ts';
 import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { explainDumpFailure } from './explain.ts';
+import { writeNetworkStatus } from './network/status-file.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
 
 /**
@@ -39,6 +40,7 @@ export async function dump(
     );
     const runtimeDuration = monotonicMicroseconds() - begun;
     await saveShm(ctx.store, id, shmArchivePath(images));
+    await writeNetworkStatus(images, container.state.networks);
     return { runtimeDuration, statistics: await readDumpStats(join(workPath, 'stats-dump')) };
   } finally {
     if (freeze) await runtime.resume(id);

@@ -15,7 +15,7 @@ import { bundleDirectory } from '../system/store-paths.ts';
 import { mountTarget, resolveMounts } from './container-mounts.ts';
 import type { EngineContext } from './context.ts';
 import { namespaceChoice, ownsShm, shmSource } from './namespaces.ts';
-import { type AttachOptions, attachNetwork, type NetworkHoldings } from './network/attach.ts';
+import { type Attached, type AttachOptions, attachNetwork } from './network/attach.ts';
 import { writeContainerFiles } from './network/container-files.ts';
 import { release } from './release.ts';
 
@@ -29,7 +29,7 @@ export async function prepare(
   container: Container,
   cleanup: Cleanup,
   network: AttachOptions,
-): Promise<NetworkHoldings> {
+): Promise<Attached> {
   const { config, state } = container;
   // An address that was kept for a restore stays kept when the restore fails.
   const keepNetwork = network.hold && state.networkHeld;
@@ -42,7 +42,8 @@ export async function prepare(
   if (ownsShm(config)) await mountShm(ctx.store, config.id, config.shmSize);
   const mounts = await resolveMounts(ctx, config, rootfs);
   faultPoint('start.mounted');
-  const holdings = await attachNetwork(ctx, container, network);
+  const attached = await attachNetwork(ctx, container, cleanup, network);
+  const { holdings } = attached;
   faultPoint('start.network-ready');
   const files = await writeContainerFiles(ctx, config, holdings);
   ensureMountTargets(rootfs, [...mounts.map(mountTarget), ...files.targets]);
@@ -66,5 +67,5 @@ export async function prepare(
   });
   for (const warning of warnings) logInfo(warning);
   await writeSpec(bundleDirectory(ctx.store, config.id), spec);
-  return holdings;
+  return attached;
 }

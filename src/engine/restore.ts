@@ -78,8 +78,9 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   const images = checkpointDirectory(ctx.store, id);
   return await undoOnFailure(async (cleanup) => {
-    const prepared = await prepare(ctx, container, cleanup, {
+    const { holdings, reservation } = await prepare(ctx, container, cleanup, {
       hold: true,
+      checkpoint: images,
       ignoreStaticIp: options.ignoreStaticIp,
       ignoreStaticMac: options.ignoreStaticMac,
     });
@@ -97,15 +98,17 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
         config: container.config,
         exitCommand: exitCommand(ctx, id),
         criuEnvironment,
+        inherit: reservation.fds,
         restore: { imagePath: images, tcpEstablished: options.tcpEstablished, fileLocks: options.fileLocks },
       }),
     );
     const runtimeDuration = monotonicMicroseconds() - begun;
+    reservation.close();
     faultPoint('restore.running');
-    if (prepared.netns !== undefined) await releaseNetwork(prepared.netns);
+    if (holdings.netns !== undefined) await releaseNetwork(holdings.netns);
     faultPoint('restore.released');
     const running = updateState(ctx.db, id, {
-      ...prepared,
+      ...holdings,
       networkHeld: false,
       status: 'running',
       pid,

@@ -54,7 +54,7 @@ export async function startLocked(
   const started = await undoOnFailure(async (cleanup) => {
     cleanup.add('settle the journal', () => endOperation(ctx.db, entry));
     await forgetCheckpointHold(ctx, container);
-    const prepared = await prepare(ctx, container, cleanup, { hold: false });
+    const { holdings, reservation } = await prepare(ctx, container, cleanup, { hold: false });
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     await rm(criuConfigPath(ctx.store, id), { force: true });
     const { pid, monitorPid } = await createInMonitor({
@@ -62,10 +62,12 @@ export async function startLocked(
       runtime,
       config: container.config,
       exitCommand: exitCommand(ctx, id),
+      inherit: reservation.fds,
     });
+    reservation.close();
     faultPoint('start.monitor-started');
     const running = {
-      ...prepared,
+      ...holdings,
       status: 'running',
       pid,
       pidStart: processStat(pid)?.startTime ?? '',

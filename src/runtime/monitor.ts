@@ -41,7 +41,10 @@ export const restoreContainer = (request: RestoreRequest): Promise<MonitoredCont
     ...runtime.restoreArgs(restore).map((arg) => `--runtime-opt=${arg}`),
   ];
   return launch(request, args, request.criuEnvironment ?? {}, async (message) =>
-    fail('RESTORE_FAILED', { message: `${runtime.name}: ${message}`, log: await criuLogDetails(log) }),
+    fail('RESTORE_FAILED', {
+      message: `${runtime.name}: ${message.split('\n')[0] ?? ''}`,
+      log: await criuLogDetails(log),
+    }),
   );
 };
 
@@ -60,11 +63,15 @@ async function launch(
   const program = conmonProgram();
   const command = [program, ...conmonArgs(request), ...extraArgs];
   // conmon makes its console socket in TMPDIR; the address of a socket may have 107 bytes, so a long one would fail.
-  const report = await startDaemon(command, {
-    ...environment,
-    _OCI_SYNCPIPE: String(REPORT_FD),
-    TMPDIR: '/tmp',
-  });
+  const report = await startDaemon(
+    command,
+    {
+      ...environment,
+      _OCI_SYNCPIPE: String(REPORT_FD),
+      TMPDIR: '/tmp',
+    },
+    request.inherit,
+  );
   const answer = parseReport(report);
   if (answer.pid === undefined) {
     const logged = existsSync(log) ? lastLoggedError(await readFile(log, 'utf8')) : undefined;

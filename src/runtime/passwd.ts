@@ -1,5 +1,5 @@
 import { fail } from '../model/errors.ts';
-import { readConfined } from './rootfs-file.ts';
+import { readFileInRoot } from '../system/confined-path.ts';
 import type { ResolvedUser } from './types.ts';
 
 interface PasswdEntry {
@@ -21,10 +21,15 @@ const MAX_ID = 0xfffffffe;
 /**
  * Resolves `name`, `uid`, `user:group` (either part a name or a number; empty means root) against the /etc/passwd and
  * /etc/group below `rootfs`, as Docker and podman do: a number needs no entry, a name does. Supplementary groups come
- * from /etc/group unless a group was given. Fails with USAGE for an unknown name.
+ * from /etc/group unless a group was given. Symbolic links cannot lead out of `rootfs`. Fails with USAGE for an unknown
+ * name and with IMAGE_INVALID where one of the files is no ordinary file.
  */
 export function resolveUser(rootfs: string, user: string): ResolvedUser {
-  return lookUp(user, readConfined(rootfs, '/etc/passwd') ?? '', readConfined(rootfs, '/etc/group') ?? '');
+  return lookUp(
+    user,
+    readFileInRoot(rootfs, '/etc/passwd') ?? '',
+    readFileInRoot(rootfs, '/etc/group') ?? '',
+  );
 }
 
 /** {@link resolveUser} on the files' texts. */

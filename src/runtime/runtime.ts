@@ -135,7 +135,8 @@ async function checkpoint(
   });
   if (ok) return;
   throw new CryopodError('CHECKPOINT_FAILED', {
-    message: `${name}: ${message}`,
+    // runc adds the log's path in a second line; the error carries it apart.
+    message: `${name}: ${message.split('\n')[0] ?? ''}`,
     log: await criuLogDetails(join(request.workPath, 'dump.log')),
   });
 }

@@ -111,6 +111,8 @@ export interface MonitorRequest {
    * it must cope with a container that never ran.
    */
   readonly exitCommand: readonly string[];
+  /** File descriptors that the monitor keeps open as long as the container runs: sockets bound to published ports. */
+  readonly inherit?: readonly number[] | undefined;
 }
 
 export interface RestoreRequest extends MonitorRequest {

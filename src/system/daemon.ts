@@ -18,11 +18,12 @@ export interface DaemonReport {
 /**
  * Starts a program that forks itself into the background and waits for its one-line report. The child gets its own
  * session, `/` as its directory and none of the caller's files, so that neither the caller's end nor its terminal
- * touches it. `command` is an argv array with an absolute program. The daemon survives this process.
+ * touches it; those of `inherit` it keeps. `command` is an argv array with an absolute program. The daemon survives this process.
  */
 export function startDaemon(
   command: readonly string[],
   env: Readonly<Record<string, string>>,
+  inherit: readonly number[] = [],
 ): Promise<DaemonReport> {
   const [program = '', ...args] = command;
   logDebug(`start ${command.join(' ')}`);
@@ -30,7 +31,7 @@ export function startDaemon(
     cwd: '/',
     detached: true,
     env: childEnvironment(env),
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...inherit],
   });
   const report = child.stdio[REPORT_FD];
   const errors = child.stderr;

@@ -1,5 +1,4 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { KoffiFunc } from 'koffi';
 

@@ -1,27 +1,84 @@
+import { existsSync } from 'node:fs';
 import type { Container, ContainerState } from '../../model/container.ts';
-import { createNamespace } from '../../network/namespace.ts';
-import { netnsPath } from '../../system/store-paths.ts';
+import type { PortMapping } from '../../model/network.ts';
+import { portsOverlap } from '../../network/ports.ts';
+import { type PortReservation, reservePorts } from '../../network/reserve.ts';
+import { setupContainerNetwork, teardownContainerNetwork } from '../../network/setup.ts';
+import { listContainers, updateState } from '../../state/containers.ts';
+import type { Cleanup } from '../../system/cleanup.ts';
+import { logInfo } from '../../system/log.ts';
 import type { EngineContext } from '../context.ts';
+import { readNetworkStatus } from './status-file.ts';
 
 /** The part of a container's record that says what network it holds. */
 export type NetworkHoldings = Pick<ContainerState, 'netns' | 'networks' | 'networkHeld' | 'ports'>;
 
 export interface AttachOptions {
-  /** Packets are dropped until releaseNetwork: from the moment that the link is there (for a restore). */
+  /** Packets are dropped from the moment that the link is there until releaseNetwork (for a restore). */
   readonly hold: boolean;
+  /** Directory of the checkpoint that is restored: the addresses that its processes know are taken again. */
+  readonly checkpoint?: string | undefined;
   readonly ignoreStaticIp?: boolean | undefined;
   readonly ignoreStaticMac?: boolean | undefined;
 }
 
+/** What the container has of the network, and the sockets that keep its published ports for the monitor to inherit. */
+export interface Attached {
+  readonly holdings: NetworkHoldings;
+  readonly reservation: PortReservation;
+}
+
+/**
+ * Connects a container, or takes up again the connection that a checkpoint has kept. The address that another,
+ * checkpointed container keeps is given up when this one needs its host port. Undone with `cleanup`; the reservation's
+ * sockets are closed by the caller once the monitor has them. Errors: NETWORK_FAILED, PORT_IN_USE, ADDRESS_IN_USE …
+ */
 export async function attachNetwork(
   ctx: EngineContext,
-  { config }: Container,
-  _options: AttachOptions,
-): Promise<NetworkHoldings> {
-  const { mode } = config.network;
-  if (mode !== 'bridge' && mode !== 'none')
-    return { netns: undefined, networks: {}, networkHeld: false, ports: undefined };
-  const netns = netnsPath(ctx.store, config.id);
-  await createNamespace(netns);
-  return { netns, networks: {}, networkHeld: false, ports: undefined };
+  { config, state }: Container,
+  cleanup: Cleanup,
+  options: AttachOptions,
+): Promise<Attached> {
+  const others = listContainers(ctx.db).filter((other) => other.config.id !== config.id);
+  if (options.ignoreStaticIp === true || options.ignoreStaticMac === true) {
+    await teardownContainerNetwork(ctx.store, config.id);
+  }
+  await giveUpPorts(ctx, config.network.ports, others);
+  const previous =
+    Object.keys(state.networks).length > 0 ? state.networks : await statusOf(options.checkpoint);
+  const connected = await setupContainerNetwork(ctx.store, {
+    id: config.id,
+    name: config.name,
+    hostname: config.hostname,
+    config: config.network,
+    others: others.map((other) => ({ id: other.config.id, networks: other.state.networks })),
+    previous,
+    ignoreStaticIp: options.ignoreStaticIp,
+    ignoreStaticMac: options.ignoreStaticMac,
+    hold: options.hold,
+  });
+  const { netns, networks, ports } = connected;
+  const reservation = await reservePorts(ports);
+  cleanup.add('free the published ports', reservation.close);
+  return {
+    holdings: { netns, networks, networkHeld: options.hold && netns !== undefined, ports },
+    reservation,
+  };
+}
+
+const statusOf = async (checkpoint: string | undefined): Promise<ContainerState['networks'] | undefined> =>
+  checkpoint !== undefined && existsSync(checkpoint) ? await readNetworkStatus(checkpoint) : undefined;
+
+/** A checkpointed container's ports are kept only as long as nobody else wants them, as with podman. */
+async function giveUpPorts(
+  ctx: EngineContext,
+  wanted: readonly PortMapping[],
+  others: readonly Container[],
+): Promise<void> {
+  for (const { config, state } of others) {
+    if (!state.networkHeld || !portsOverlap(wanted, state.ports ?? [])) continue;
+    logInfo(`the address kept for ${config.name} is given up: its host port is wanted by another container`);
+    await teardownContainerNetwork(ctx.store, config.id);
+    updateState(ctx.db, config.id, { netns: undefined, networkHeld: false, ports: undefined });
+  }
 }

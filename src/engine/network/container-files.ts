@@ -1,25 +1,66 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerConfig } from '../../model/container.ts';
+import { hostnameContent, hostsContent, resolvContent } from '../../network/container-files.ts';
+import { readHostHosts, readHostResolv } from '../../network/host-files.ts';
 import type { MountTarget } from '../../rootfs/workdir.ts';
 import type { SpecFacts } from '../../runtime/types.ts';
+import { findContainer } from '../../state/containers.ts';
 import { runDirectory } from '../../system/store-paths.ts';
 import type { EngineContext } from '../context.ts';
 import type { NetworkHoldings } from './attach.ts';
 
 export interface ContainerFiles {
   readonly paths: SpecFacts['files'];
+  /** Where they are mounted in the container. */
   readonly targets: readonly MountTarget[];
 }
 
+/**
+ * Writes /etc/hosts, /etc/resolv.conf and /etc/hostname of a container, except those that the user mounts. A container in
+ * another one's network shares that one's hosts and resolv.conf.
+ */
 export async function writeContainerFiles(
   ctx: EngineContext,
   config: ContainerConfig,
-  _holdings: NetworkHoldings,
+  { networks }: Pick<NetworkHoldings, 'networks'>,
 ): Promise<ContainerFiles> {
-  const directory = runDirectory(ctx.store, config.id);
-  await mkdir(directory, { recursive: true });
-  const hostname = join(directory, 'hostname');
-  await writeFile(hostname, `${config.hostname}\n`);
-  return { paths: { hostname }, targets: [{ destination: '/etc/hostname', kind: 'file' }] };
+  const input = {
+    name: config.name,
+    hostname: config.hostname,
+    config: config.network,
+    networks,
+    hostHosts: await readHostHosts(),
+    hostResolv: await readHostResolv(),
+  };
+  const own = runDirectory(ctx.store, config.id);
+  const contents = {
+    hosts: { path: '/etc/hosts', text: hostsContent(input) },
+    resolvConf: { path: '/etc/resolv.conf', text: resolvContent(input) },
+    hostname: { path: '/etc/hostname', text: hostnameContent(config.hostname) },
+  };
+  await mkdir(own, { recursive: true, mode: 0o711 });
+  const mounted = new Set(config.mounts.map(({ destination }) => destination));
+  const paths: Record<string, string> = {};
+  const targets: MountTarget[] = [];
+  for (const [name, { path, text }] of Object.entries(contents)) {
+    if (mounted.has(path)) continue;
+    const shared = name === 'hostname' ? undefined : sharedDirectory(ctx, config);
+    const file = join(shared ?? own, path.replace('/etc/', ''));
+    if (shared === undefined) await writeReadable(file, text);
+    paths[name] = file;
+    targets.push({ destination: path, kind: 'file' });
+  }
+  return { paths, targets };
+}
+
+function sharedDirectory(ctx: EngineContext, { network }: ContainerConfig): string | undefined {
+  if (network.mode !== 'container' || network.target === undefined) return undefined;
+  return runDirectory(ctx.store, findContainer(ctx.db, network.target).config.id);
+}
+
+/** Every user in the container reads these; the directories above keep the host's users out. Inodes stay, for CRIU. */
+async function writeReadable(path: string, text: string): Promise<void> {
+  await writeFile(path, text);
+  await chmod(path, 0o644);
 }

@@ -126,7 +126,7 @@ function stateData(
     CgroupPath:
       config.cgroupManager === 'systemd'
         ? `/cryopod.slice/cryopod-${config.id}.scope`
-        : `/cryopod/${config.id}`,
+        : `/cryopod-${config.id}`,
     NetworkHeld: state.networkHeld,
     RuntimePath: facts.runtimePath,
   };
