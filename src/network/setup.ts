@@ -1,0 +1,167 @@
+import { rm } from 'node:fs/promises';
+import type { NetworkConfig } from '../model/container.ts';
+import type { AttachedNetwork, Network, NetworkStatus, PortMapping } from '../model/network.ts';
+import { undoOnFailure } from '../system/cleanup.ts';
+import { logInfo } from '../system/log.ts';
+import { netnsPath, type StorePaths } from '../system/store-paths.ts';
+import { holdNetwork } from './hold.ts';
+import { checkMac, type NetworkUse, randomMac, statusAddresses, takenAddresses } from './ipam.ts';
+import { leaseAddresses, releaseAllLeases, releaseLeases } from './leases.ts';
+import { createNamespace, namespaceExists, removeNamespace } from './namespace.ts';
+import { type Attachment, type NetavarkRequest, netavarkSetup, netavarkTeardown } from './netavark.ts';
+import { checkPortsFree, resolvePorts } from './ports.ts';
+import { readRecord, recordPath, type SetupRecord, writeRecord } from './record.ts';
+import { removeIdleBridge, standIn } from './stand-in.ts';
+import { DEFAULT_NETWORK, findNetwork } from './store.ts';
+
+/** What a container wants of the network, and what must be respected. */
+export interface NetworkSetup {
+  readonly id: string;
+  readonly name: string;
+  readonly hostname: string;
+  readonly config: NetworkConfig;
+  /** Networks of the containers that run or are held: their addresses are taken. */
+  readonly others: readonly NetworkUse[];
+  /** An earlier status of this container: the same addresses and MACs are given again, or the setup fails. */
+  readonly previous?: Readonly<Record<string, NetworkStatus>> | undefined;
+  /** Neither `previous` nor the user's --ip counts. */
+  readonly ignoreStaticIp?: boolean | undefined;
+  readonly ignoreStaticMac?: boolean | undefined;
+  /** The network is held before the link is there: no packet ever meets a missing socket. */
+  readonly hold: boolean;
+}
+
+export interface ConnectedNetwork {
+  /** The namespace for the runtime; undefined where the container uses the host's. */
+  readonly netns: string | undefined;
+  readonly networks: Readonly<Record<string, NetworkStatus>>;
+  /** The published ports with host ports chosen. */
+  readonly ports: readonly PortMapping[];
+}
+
+/**
+ * Makes the container's network: namespace, hold, addresses, links, ports. Modes host, container and ns need nothing
+ * made. Idempotent: where the network is up already, as after a checkpoint that keeps it, it is returned as it is (and
+ * held, if asked). On failure nothing is left. Fails with ADDRESS_IN_USE, PORT_IN_USE, NO_SUCH_NETWORK, NETWORK_FAILED,
+ * BUSY.
+ */
+export async function setupContainerNetwork(
+  store: StorePaths,
+  setup: NetworkSetup,
+): Promise<ConnectedNetwork> {
+  const { mode, target } = setup.config;
+  if (mode !== 'bridge' && mode !== 'none') {
+    return { netns: mode === 'ns' ? target : undefined, networks: {}, ports: [] };
+  }
+  const netns = netnsPath(store, setup.id);
+  const record = await readRecord(store, setup.id);
+  if (record?.networks !== undefined && record.current && namespaceExists(netns)) {
+    if (setup.hold) await holdNetwork(netns);
+    return { netns, networks: record.networks, ports: record.request.ports };
+  }
+  if (record !== undefined) await teardownContainerNetwork(store, setup.id);
+  return undoOnFailure(async (cleanup) => {
+    cleanup.add(`undo the network of ${setup.name}`, () => teardownContainerNetwork(store, setup.id));
+    await createNamespace(netns);
+    if (setup.hold) await holdNetwork(netns);
+    const ports = mode === 'bridge' ? await resolvePorts(setup.config.ports) : [];
+    await checkPortsFree(ports);
+    const attachments = mode === 'bridge' ? await attach(store, setup) : [];
+    const { id, name, hostname, config } = setup;
+    const request: NetavarkRequest = {
+      id,
+      name,
+      hostname,
+      attachments,
+      ports,
+      dnsServers: config.dnsServers,
+    };
+    await writeRecord(store, { request });
+    const networks = attachments.length === 0 ? {} : await netavarkSetup(store, netns, request);
+    await writeRecord(store, { request, networks });
+    return { netns, networks, ports };
+  });
+}
+
+async function attach(store: StorePaths, setup: NetworkSetup): Promise<Attachment[]> {
+  const asked =
+    setup.config.networks.length > 0
+      ? setup.config.networks
+      : [{ name: DEFAULT_NETWORK, staticIps: [], aliases: [] }];
+  const attachments: Attachment[] = [];
+  for (const [index, wanted] of asked.entries()) {
+    const network = await findNetwork(store, wanted.name);
+    attachments.push(await attachOne(store, setup, wanted, network, index));
+  }
+  return attachments;
+}
+
+async function attachOne(
+  store: StorePaths,
+  setup: NetworkSetup,
+  wanted: AttachedNetwork,
+  network: Network,
+  index: number,
+): Promise<Attachment> {
+  const before = setup.previous?.[network.name];
+  const [link] = Object.entries(before?.interfaces ?? {});
+  const addresses = before === undefined ? wanted.staticIps : statusAddresses(before);
+  const mac = link?.[1].mac_address ?? wanted.staticMac;
+  return {
+    network,
+    interfaceName: wanted.interfaceName ?? link?.[0] ?? `eth${index}`,
+    addresses: await leaseAddresses(
+      store,
+      network,
+      setup.id,
+      setup.ignoreStaticIp === true ? [] : addresses,
+      takenAddresses(setup.others, network.name),
+    ),
+    mac: mac === undefined || setup.ignoreStaticMac === true ? randomMac() : checkMac(mac),
+    aliases: [...new Set([...wanted.aliases, setup.id.slice(0, 12), setup.hostname])],
+  };
+}
+
+/**
+ * Takes the container off its networks: links, firewall and forwarding rules, DNS entries, bridges without containers,
+ * addresses, namespace, and with it a hold. Needs nothing but the ID; idempotent; right also after a crash in the middle
+ * of a setup, after the namespace was lost, and after a reboot. Also the way to give up a hold. When netavark fails the
+ * rest is removed all the same before it throws NETWORK_FAILED.
+ */
+export async function teardownContainerNetwork(store: StorePaths, id: string): Promise<void> {
+  const record = await readRecord(store, id);
+  const netns = netnsPath(store, id);
+  let failure: unknown;
+  if (record?.current === true && record.request.attachments.length > 0) {
+    failure = await disconnect(store, netns, record);
+  }
+  await removeNamespace(netns);
+  if (record === undefined) await releaseAllLeases(store, id);
+  for (const { network } of record?.request.attachments ?? []) await releaseLeases(store, network, id);
+  await rm(recordPath(store, id), { force: true });
+  if (failure !== undefined) throw failure;
+}
+
+/** Returns the failure, for the caller goes on. */
+async function disconnect(store: StorePaths, netns: string, record: SetupRecord): Promise<unknown> {
+  const complete = record.networks !== undefined && namespaceExists(netns);
+  if (complete) {
+    try {
+      await netavarkTeardown(store, netns, record.request);
+      return undefined;
+    } catch (error) {
+      logInfo(`network teardown of ${record.request.name}, first try: ${String(error)}`);
+    }
+  }
+  try {
+    await standIn(netns, record.request.attachments);
+    await netavarkTeardown(store, netns, record.request);
+    return undefined;
+  } catch (error) {
+    await removeNamespace(netns);
+    for (const { network } of record.request.attachments) await removeIdleBridge(network.network_interface);
+    // Of a setup that failed half-way, rules that were never made cannot be removed: that is no failure.
+    if (!complete) logInfo(`network teardown of ${record.request.name}: ${String(error)}`);
+    return complete ? error : undefined;
+  }
+}
