@@ -1,22 +1,67 @@
+import { readFileSync } from 'node:fs';
 import { requireCriu } from '../criu/probe.ts';
 import type { Container } from '../model/container.ts';
+import { errnoOf } from '../model/errors.ts';
+import { establishedConnections } from '../network/connections.ts';
 import { openRuntime } from '../runtime/runtime.ts';
+import { processTree } from '../system/procfs.ts';
 import { spaceAt } from '../system/space.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
-import type { CheckpointFacts } from './plan/checkpoint.ts';
+import type { CheckpointFacts, Obstacle } from './plan/checkpoint.ts';
 
-export async function checkpointFacts(ctx: EngineContext, { config }: Container): Promise<CheckpointFacts> {
+/**
+ * What can be known about a running container and the host before anything is frozen. Errors: CRIU_MISSING,
+ * RUNTIME_UNSUPPORTED.
+ */
+export async function checkpointFacts(ctx: EngineContext, container: Container): Promise<CheckpointFacts> {
+  const { config, state } = container;
   const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
-  requireCriu(await criuProbe(ctx));
   const directory = bundleDirectory(ctx.store, config.id);
+  const ability = await runtime.canCheckpoint();
+  requireCriu(await criuProbe(ctx));
+  const running = state.status === 'running';
   return {
     isRoot: process.geteuid?.() === 0,
-    runtime: { name: runtime.name, ...(await runtime.canCheckpoint()) },
-    obstacles: [],
-    memoryBytes: 0,
+    runtime: { name: runtime.name, ...ability },
+    obstacles: running ? connectionObstacles(state.pid) : [],
+    memoryBytes: running ? memoryOf(state.pid) : 0,
     freeBytes: (await spaceAt(directory)).free,
     directory,
   };
+}
+
+function connectionObstacles(pid: number): Obstacle[] {
+  const [first, ...more] = establishedConnections(pid);
+  if (first === undefined) return [];
+  const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  return [
+    {
+      sentence: `process ${first.pid} (${first.process}) has an established TCP connection ${first.local} to ${first.remote}${others}`,
+      hint: 'Use --tcp-established to keep the connections (give it to the restore too), or close them first.',
+      solvedBy: 'tcpEstablished',
+    },
+  ];
+}
+
+/** Bytes of memory that are in no file, of all processes: RssAnon, RssShmem and VmSwap (proc_pid_status(5)), in kB. */
+function memoryOf(initPid: number): number {
+  let kilobytes = 0;
+  for (const { pid } of processTree(initPid)) {
+    for (const [, amount] of statusOf(pid).matchAll(/^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB$/gm)) {
+      kilobytes += Number(amount);
+    }
+  }
+  return kilobytes * 1024;
+}
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch (error) {
+    // It has ended since the list was made.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return '';
+    throw error;
+  }
 }

@@ -10,6 +10,7 @@ import { faultPoint } from '../system/faults.ts';
 import { runDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { recordedAsActive } from './observe.ts';
+import { dependencies } from './plan/dependencies.ts';
 import { release } from './release.ts';
 import { stopLocked } from './stop.ts';
 import { removeAnonymousVolumes } from './volume/remove-anonymous.ts';
@@ -54,12 +55,6 @@ function refuseWhileNeeded(ctx: EngineContext, { config }: Container): void {
   fail('IN_USE', {
     message: `container ${config.id} has dependent containers which must be removed before it: ${ids}: container already exists`,
   });
-}
-
-/** IDs of the containers whose namespaces this one joins. */
-export function dependencies({ config }: Container): string[] {
-  const modes = [config.network, config.ipc, config.pid, config.uts];
-  return modes.flatMap(({ mode, target }) => (mode === 'container' && target !== undefined ? [target] : []));
 }
 
 /** Removes a stopped container whose lock the caller holds. Idempotent: recovery calls it again after a crash. */

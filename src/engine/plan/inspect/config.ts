@@ -1,10 +1,8 @@
 import type { Container } from '../../../model/container.ts';
 import { signalName } from '../../../model/signals.ts';
 import type { InspectFacts } from './facts.ts';
-import { type Fields, omitEmpty } from './fields.ts';
+import { type Fields, nilIfEmpty, omitEmpty } from './fields.ts';
 import { portBindings } from './network.ts';
-
-const orNull = <T extends object>(map: T): T | null => (Object.keys(map).length === 0 ? null : map);
 
 /** `Config`: what runs. Pure. */
 export const configData = ({ config }: Container, { process }: InspectFacts): Fields =>
@@ -20,14 +18,14 @@ export const configData = ({ config }: Container, { process }: InspectFacts): Fi
       OpenStdin: config.interactive,
       StdinOnce: false,
       Env: process.env,
-      Cmd: config.command.length === 0 ? null : config.command,
+      Cmd: nilIfEmpty(config.command),
       Image: config.imageName,
-      Volumes: null,
+      Volumes: nilIfEmpty({}),
       WorkingDir: config.workdir,
-      Entrypoint: config.entrypoint.length === 0 ? null : config.entrypoint,
+      Entrypoint: nilIfEmpty(config.entrypoint),
       OnBuild: null,
-      Labels: orNull(config.labels),
-      Annotations: orNull(process.annotations),
+      Labels: nilIfEmpty(config.labels),
+      Annotations: nilIfEmpty(process.annotations),
       StopSignal: signalName(config.stopSignal),
       HealthcheckOnFailureAction: 'none',
       CreateCommand: config.createCommand,

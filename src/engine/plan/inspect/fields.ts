@@ -11,6 +11,14 @@ export function omitEmpty<T extends Fields>(fields: T, ...names: readonly (keyof
   return fields;
 }
 
+/** An empty list or map that JSON shows as null, as Go's nil ones; to templates it is an empty one. */
+export function nilIfEmpty<T extends readonly unknown[] | Readonly<Fields>>(value: T): T {
+  return isEmpty(value) ? Object.defineProperty(copyOf(value), 'toJSON', { value: () => null }) : value;
+}
+
+const copyOf = <T extends readonly unknown[] | Readonly<Fields>>(value: T): T =>
+  (Array.isArray(value) ? [...value] : { ...value }) as T;
+
 function isEmpty(value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;

@@ -1,6 +1,6 @@
 import type { Container, NetworkConfig } from '../../../model/container.ts';
-import type { AttachedNetwork, NetworkStatus, PortMapping } from '../../../model/network.ts';
-import { type Fields, omitEmpty } from './fields.ts';
+import type { NetworkStatus, PortMapping } from '../../../model/network.ts';
+import { type Fields, nilIfEmpty, omitEmpty } from './fields.ts';
 
 interface HostPort {
   readonly HostIp: string;
@@ -67,42 +67,34 @@ function addressData(status: NetworkStatus | undefined): Fields {
 
 const extend = (fields: Fields, more: Fields): Fields => Object.assign(fields, more);
 
+/** One of `NetworkSettings.Networks`. */
 const attachedData = (
-  { name, aliases }: AttachedNetwork,
-  id: string,
-  status: NetworkStatus | undefined,
+  name: string,
+  aliases: readonly string[],
+  status: NetworkStatus | undefined = undefined,
 ): Fields =>
   omitEmpty(
     extend(addressData(status), {
       NetworkID: name,
-      DriverOpts: null,
-      IPAMConfig: null,
-      Links: null,
-      Aliases: [...new Set([...aliases, id.slice(0, 12)])],
+      DriverOpts: nilIfEmpty({}),
+      IPAMConfig: nilIfEmpty({}),
+      Links: nilIfEmpty([]),
+      Aliases: aliases,
     }),
     'Aliases',
   );
 
-/** Networks of modes without one of their own: podman shows the mode in their place. */
-const placeholder = (mode: string): Fields =>
-  omitEmpty(
-    extend(addressData(undefined), {
-      NetworkID: mode,
-      DriverOpts: null,
-      IPAMConfig: null,
-      Links: null,
-      Aliases: [],
-    }),
-    'Aliases',
-  );
-
-/** `NetworkSettings`; for a container that joins another's network, those of the other. Pure. */
+/** `NetworkSettings`; modes without a network of their own stand in the place of one, as with podman. Pure. */
 export function networkData({ config, state }: Container): Fields {
   const { mode, networks, ports } = config.network;
   const single = networks.length === 1 ? networks[0] : undefined;
   const attached = networks.map((network): [string, Fields] => [
     network.name,
-    attachedData(network, config.id, state.networks[network.name]),
+    attachedData(
+      network.name,
+      [...new Set([...network.aliases, config.id.slice(0, 12)])],
+      state.networks[network.name],
+    ),
   ]);
   return extend(addressData(single === undefined ? undefined : state.networks[single.name]), {
     Bridge: '',
@@ -112,6 +104,6 @@ export function networkData({ config, state }: Container): Fields {
     LinkLocalIPv6PrefixLen: 0,
     Ports: portBindings(state.ports ?? ports),
     SandboxKey: state.netns ?? (mode === 'none' && state.pid > 0 ? `/proc/${state.pid}/ns/net` : ''),
-    Networks: Object.fromEntries(attached.length > 0 ? attached : [[mode, placeholder(mode)]]),
+    Networks: Object.fromEntries(attached.length > 0 ? attached : [[mode, attachedData(mode, [])]]),
   });
 }
