@@ -91,6 +91,20 @@ const CONTAINER: readonly CommandLeaf[] = [
   ),
 ];
 
+/** Commands that mean containers below `container` and more, or another name, in short form. */
+const CONTAINER_OR_MORE: readonly CommandLeaf[] = [
+  leaf(
+    'inspect',
+    'Show all about containers, images, volumes and networks',
+    at(() => import('./commands/inspect.ts')),
+  ),
+  leaf(
+    'ps',
+    'List containers',
+    at(() => import('./commands/ps.ts')),
+  ),
+];
+
 /** Commands that only `container` has; `cryopod checkpoint` is the noun for stored checkpoints. */
 const CONTAINER_ONLY: readonly CommandLeaf[] = [
   leaf(
@@ -109,6 +123,27 @@ const CONTAINER_ONLY: readonly CommandLeaf[] = [
     at(() => import('./commands/cleanup.ts')),
     { hidden: true },
   ),
+  leaf(
+    'exists',
+    'Tell whether a container exists',
+    at(() => import('./commands/container-exists.ts')),
+  ),
+  leaf(
+    'inspect',
+    'Show all about containers',
+    at(() => import('./commands/container-inspect.ts')),
+  ),
+  leaf(
+    'ls',
+    'List containers',
+    at(() => import('./commands/ps.ts')),
+    { aliases: ['list', 'ps'] },
+  ),
+  leaf(
+    'prune',
+    'Remove containers that do not run',
+    at(() => import('./commands/container-prune.ts')),
+  ),
 ];
 
 /** Every command. Modules are loaded when called, so that start-up reads only this table. */
@@ -119,6 +154,7 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
   globals: GLOBAL_FLAGS,
   commands: [
     ...CONTAINER,
+    ...CONTAINER_OR_MORE,
     ...IMAGE_COMMANDS,
     { name: 'container', short: 'Manage containers', commands: [...CONTAINER, ...CONTAINER_ONLY] },
     IMAGE,

@@ -22,6 +22,7 @@ export const ERROR_TABLE = {
   NO_SUCH_IMAGE: kind(125, 404, 'No image has this name or ID in the local store.'),
   NO_SUCH_VOLUME: kind(125, 404, 'No volume has this name.'),
   NO_SUCH_NETWORK: kind(125, 404, 'No network has this name.'),
+  NO_SUCH_OBJECT: kind(125, 404, 'No container, image, volume or network has this name.'),
   AMBIGUOUS_ID: kind(125, 409, 'An abbreviated ID matches more than one object.'),
   NAME_IN_USE: kind(125, 409, 'The name already belongs to another object.'),
   IN_USE: kind(125, 409, 'The object cannot be removed while something uses it.'),
