@@ -59,7 +59,8 @@ export async function setupContainerNetwork(
     if (setup.hold) await holdNetwork(netns);
     return { netns, networks: record.networks, ports: record.request.ports };
   }
-  if (record !== undefined) await teardownContainerNetwork(store, setup.id);
+  // Also a namespace without a record (the runroot was emptied): what is in it belongs to nobody.
+  if (record !== undefined || namespaceExists(netns)) await teardownContainerNetwork(store, setup.id);
   return undoOnFailure(async (cleanup) => {
     cleanup.add(`undo the network of ${setup.name}`, () => teardownContainerNetwork(store, setup.id));
     await createNamespace(netns);
