@@ -4,6 +4,7 @@ import { GLOBAL_FLAGS } from './globals.ts';
 import type { Leaf, Tree } from './parse/command.ts';
 import { IMAGE, IMAGE_COMMANDS } from './tree/image.ts';
 import { NETWORK } from './tree/network.ts';
+import { CONTAINER_DIFF, CONTAINER_READERS, SYSTEM, SYSTEM_COMMANDS } from './tree/system.ts';
 import { VOLUME } from './tree/volume.ts';
 
 type CommandLeaf = Leaf<CliContext>;
@@ -155,10 +156,17 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
   commands: [
     ...CONTAINER,
     ...CONTAINER_OR_MORE,
+    ...CONTAINER_READERS,
     ...IMAGE_COMMANDS,
-    { name: 'container', short: 'Manage containers', commands: [...CONTAINER, ...CONTAINER_ONLY] },
+    ...SYSTEM_COMMANDS,
+    {
+      name: 'container',
+      short: 'Manage containers',
+      commands: [...CONTAINER, ...CONTAINER_READERS, CONTAINER_DIFF, ...CONTAINER_ONLY],
+    },
     IMAGE,
     NETWORK,
+    SYSTEM,
     VOLUME,
   ],
 };

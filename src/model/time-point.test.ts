@@ -9,9 +9,10 @@ test('Unix times, with fractions, are seconds.', () => {
   assert.equal(parseTimePoint('1700000000.5', NOW), 1_700_000_000_500);
 });
 
-test('Durations count back from now.', () => {
+test('Durations count back from now, or forward on request.', () => {
   assert.equal(parseTimePoint('1h30m', NOW), NOW - 5_400_000);
   assert.equal(parseTimePoint('1.5s', NOW), NOW - 1500);
+  assert.equal(parseTimePoint('1.5s', NOW, 'behind'), NOW + 1500);
 });
 
 test('Dates may lack the zone, the seconds or the time.', () => {

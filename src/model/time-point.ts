@@ -16,12 +16,16 @@ const MILLISECONDS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Milliseconds since 1970 from a Unix time (`1700000000.5`), a date (`2026-01-02T03:04:05Z`) or Go's duration before
- * `now` (`10m`, `1h30m`). Throws USAGE.
+ * Milliseconds since 1970 from a Unix time (`1700000000.5`), a date (`2026-01-02T03:04:05Z`) or Go's duration (`10m`,
+ * `1h30m`) before `now`, or behind it where podman means that (`logs --until`). Throws USAGE.
  */
-export function parseTimePoint(text: string, now: number = Date.now()): number {
+export function parseTimePoint(
+  text: string,
+  now: number = Date.now(),
+  direction: 'before' | 'behind' = 'before',
+): number {
   if (UNIX.test(text)) return Number(text) * 1000;
-  if (DURATION.test(text)) return now - duration(text);
+  if (DURATION.test(text)) return direction === 'before' ? now - duration(text) : now + duration(text);
   const date = DATE.exec(text) === null ? Number.NaN : Date.parse(completed(text));
   if (!Number.isNaN(date)) return date;
   return fail('USAGE', {

@@ -23,6 +23,7 @@ export const IMAGE: CommandNoun = {
   short: 'Manage images',
   commands: [
     ...transfers,
+    leaf('diff', "Show what an image's last layer changed", () => import('../commands/image-diff.ts')),
     leaf('exists', 'Tell whether an image is here', () => import('../commands/image-exists.ts')),
     leaf('inspect', 'Show all about images', () => import('../commands/image-inspect.ts')),
     leaf('ls', 'List images', () => import('../commands/images.ts'), { aliases: ['list'] }),

@@ -1,0 +1,3 @@
+import { containerDiff } from '../diff.ts';
+
+export const command = containerDiff(undefined);

@@ -1,0 +1,3 @@
+import { imageDiff } from '../diff.ts';
+
+export const command = imageDiff();
