@@ -1,5 +1,6 @@
 import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
-import { selectContainers } from '../../engine/select.ts';
+import { requireAll, selectContainers } from '../../engine/select.ts';
+import { requireRoot } from '../container/require-root.ts';
 import { checkpointStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
 import { forEachName } from '../each.ts';
@@ -24,12 +25,15 @@ export const command = defineCommand({
     tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
   }),
   run: async (ctx: CliContext, { all, latest, printStats, ...options }, names) => {
+    requireRoot('checkpointing a container');
     const engine = await ctx.engine();
     const selected = selectContainers(
       engine,
       { names, all, latest },
       ({ state }) => state.status === 'running',
     );
+    // One wrong name, and nothing is frozen.
+    requireAll(engine, selected);
     const results: CheckpointResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
       results.push(await checkpointContainer(engine, name, options));

@@ -1,10 +1,22 @@
+import type { EngineContext } from '../../engine/context.ts';
+import { containerExists } from '../../engine/exists.ts';
 import { type RestoreResult, restoreContainer } from '../../engine/restore.ts';
-import { selectContainers } from '../../engine/select.ts';
+import { requireAll, selectContainers } from '../../engine/select.ts';
+import { fail } from '../../model/errors.ts';
+import { requireRoot } from '../container/require-root.ts';
 import { restoreStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
 import { forEachName } from '../each.ts';
 import { defineCommand } from '../parse/command.ts';
 import { defineFlags } from '../parse/flags.ts';
+
+/** Nothing is restored unless all containers exist. Errors: NO_SUCH_CONTAINER in podman's words. */
+function requireContainers(engine: EngineContext, names: readonly string[]): void {
+  if (names.length > 0 && !names.some((name) => containerExists(engine, name))) {
+    fail('NO_SUCH_CONTAINER', { message: `no such container or image: ${names[0]}` });
+  }
+  requireAll(engine, names);
+}
 
 export const command = defineCommand({
   usage: '[options] CONTAINER [CONTAINER...]',
@@ -22,7 +34,12 @@ export const command = defineCommand({
     tcpEstablished: { type: 'bool', help: 'Restore established TCP connections' },
   }),
   run: async (ctx: CliContext, { all, latest, printStats, ...options }, names) => {
+    requireRoot('restoring a container');
     const engine = await ctx.engine();
+    if ((all || latest) && names.length > 0) {
+      fail('USAGE', { message: '--all or --latest and containers cannot be used together' });
+    }
+    requireContainers(engine, names);
     const selected = selectContainers(engine, { names, all, latest }, ({ state }) => state.checkpointed);
     const results: RestoreResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
