@@ -82,15 +82,17 @@ async function processFacts(ctx: EngineContext, { config }: Container): Promise<
     effectiveCaps: processCapabilities(bounding, config.security, uid).effective,
     rlimits: processLimits(config.resources, host).rlimits.map(readable),
     annotations: config.annotations,
+    cgroupNamespace: host.cgroupVersion === 2 ? 'private' : 'host',
   };
 }
 
-const fromSpec = ({ process, annotations }: OciSpec): ProcessFacts => ({
+const fromSpec = ({ process, annotations, linux }: OciSpec): ProcessFacts => ({
   env: process.env,
   boundingCaps: process.capabilities.bounding,
   effectiveCaps: process.capabilities.effective,
   rlimits: (process.rlimits ?? []).map(readable),
   annotations,
+  cgroupNamespace: linux.namespaces.some(({ type }) => type === 'cgroup') ? 'private' : 'host',
 });
 
 /** The format's "unlimited" is the largest 64-bit number; podman shows it as -1. */

@@ -115,7 +115,7 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
       pidStart: processStat(pid)?.startTime ?? '',
       monitorPid,
       bootId: bootId(),
-      finishedAt: undefined,
+      checkpointedAt: undefined,
       exitCode: 0,
       checkpointed: false,
       restored: true,

@@ -14,7 +14,14 @@ const FACTS: InspectFacts = {
   imageDigest: 'sha256:ff',
   overlay: { lower: ['/layers/base', '/layers/top'], upper: '/u', work: '/w', merged: undefined },
   volumes: { data: '/store/volumes/data/_data' },
-  process: { env: ['A=b'], boundingCaps: [], effectiveCaps: [], rlimits: [], annotations: {} },
+  process: {
+    env: ['A=b'],
+    boundingCaps: [],
+    effectiveCaps: [],
+    rlimits: [],
+    annotations: {},
+    cgroupNamespace: 'host',
+  },
 };
 
 /** What `{{json .}}` would show. */

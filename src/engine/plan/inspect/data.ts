@@ -28,7 +28,7 @@ export function inspectData(container: Container, facts: InspectFacts): Fields {
       ImageName: config.imageName,
       Rootfs: '',
       Pod: '',
-      ...filesData(container, facts),
+      ...filesData(facts),
       OCIRuntime: config.runtime,
       Name: config.name,
       RestartCount: 0,
@@ -97,7 +97,7 @@ function stateData({ state }: Container, { cgroupPath }: InspectFacts): Fields {
   );
 }
 
-function filesData({ config }: Container, facts: InspectFacts): Fields {
+function filesData(facts: InspectFacts): Fields {
   const { bundle, runDirectory } = facts;
   return {
     ResolvConfPath: `${runDirectory}/resolv.conf`,
@@ -107,8 +107,6 @@ function filesData({ config }: Container, facts: InspectFacts): Fields {
     OCIConfigPath: `${bundle}/config.json`,
     ConmonPidFile: facts.monitorPidFile,
     PidFile: facts.pidFile,
-    LogPath: config.logPath,
-    LogTag: '',
   };
 }
 

@@ -34,4 +34,5 @@ export interface ProcessFacts {
   /** -1 is unlimited. */
   readonly rlimits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
   readonly annotations: Readonly<Record<string, string>>;
+  readonly cgroupNamespace: 'private' | 'host';
 }

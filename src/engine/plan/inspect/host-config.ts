@@ -19,7 +19,7 @@ export function hostConfigData(container: Container, facts: InspectFacts): Field
   return {
     Binds: bindsData(config.mounts),
     CgroupManager: config.cgroupManager,
-    CgroupMode: 'private',
+    CgroupMode: facts.process.cgroupNamespace,
     ContainerIDFile: '',
     LogConfig: {
       Type: config.logDriver,
