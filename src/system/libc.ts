@@ -14,7 +14,7 @@ const S_IFCHR = 0o020000;
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
   readonly lsetxattr: (path: string, name: string, value: Buffer, size: number, flags: number) => number;
-  readonly lgetxattr: (path: string, name: string, value: Buffer, size: number) => number;
+  readonly lgetxattr: (path: Buffer, name: string, value: Buffer, size: number) => number;
   readonly mknod: (path: string, mode: number, device: number) => number;
   readonly errno: () => number;
 }
@@ -78,13 +78,14 @@ const MAX_XATTR = 65536;
 
 /**
  * A reader of extended attributes, so that one that visits many files waits for the library once. The reader returns
- * undefined where `path` itself (a symbolic link is not followed) has no such attribute.
+ * undefined where `path` itself (a symbolic link is not followed) has no such attribute. Paths are bytes, since they
+ * need not be UTF-8.
  */
-export async function xattrReader(): Promise<(path: string, name: string) => Buffer | undefined> {
+export async function xattrReader(): Promise<(path: Buffer, name: string) => Buffer | undefined> {
   const calls = await libc();
   const value = Buffer.alloc(MAX_XATTR);
   return (path, name) => {
-    const size = calls.lgetxattr(path, name, value, value.length);
+    const size = calls.lgetxattr(Buffer.concat([path, Buffer.from([0])]), name, value, value.length);
     if (size !== -1) return Buffer.from(value.subarray(0, size));
     const errno = getSystemErrorName(-calls.errno());
     if (errno !== 'ENODATA' && errno !== 'ENOTSUP') check(size, calls, `read ${name} of ${path}`);
