@@ -1,6 +1,6 @@
 /** Words that YAML would not take for strings, or characters with a meaning of their own. */
 const NEEDS_QUOTES =
-  /^$|^[\s>|@`"'%&*!?{}[\],#:-]|[:#]\s|\s$|:$|\p{Cc}|^(?:true|false|null|yes|no|on|off|~)$|^[\d.+-]+$/iu;
+  /^$|^[\s>|@`"'%&*!?{}[\],#:-]|:\s|\s#|\s$|:$|\p{Cc}|^(?:true|false|null|yes|no|on|off|~)$|^[\d.+-]+$/iu;
 
 const scalar = (value: unknown): string => {
   if (typeof value === 'string') return NEEDS_QUOTES.test(value) ? JSON.stringify(value) : value;

@@ -40,7 +40,7 @@ export async function checkCriu(probe: CriuProbe | undefined, directory: string)
       ? good('criu check', 'looks good')
       : bad('criu check', probe.complaint, 'CRIU does not work on this kernel', GET_CRIU),
     ...criuDefects(probe.version, probe.kernel).map(({ meaning, fix }) =>
-      warn('CRIU defect', `${probe.versionText} on kernel ${probe.kernel}`, meaning, fix),
+      bad('CRIU defect', `${probe.versionText} on kernel ${probe.kernel}`, meaning, fix),
     ),
     await trial(probe, directory),
     ...featureChecks(probe),
