@@ -60,14 +60,14 @@ export async function openRegular(path: string): Promise<FileHandle> {
   return fail('IMAGE_INVALID', { message: `${path} is not a regular file` });
 }
 
-/** The text of a small file of untrusted size. Fails with IMAGE_INVALID beyond `limit` bytes. */
-export async function readCapped(path: string, limit: number): Promise<string> {
+/** A small file of untrusted size. Fails with IMAGE_INVALID beyond `limit` bytes. */
+export async function readCapped(path: string, limit: number): Promise<Buffer> {
   const file = await openRegular(path);
   try {
     if ((await file.stat()).size > limit) {
       fail('IMAGE_INVALID', { message: `${path} is larger than the ${limit} bytes allowed` });
     }
-    return await file.readFile('utf8');
+    return await file.readFile();
   } finally {
     await file.close();
   }
@@ -76,7 +76,7 @@ export async function readCapped(path: string, limit: number): Promise<string> {
 /** The text of a small blob of the store. Fails with IMAGE_FAILED where it is missing. */
 export async function readBlob(store: StorePaths, digest: string, limit: number): Promise<string> {
   try {
-    return await readCapped(blobPath(store, digest), limit);
+    return (await readCapped(blobPath(store, digest), limit)).toString('utf8');
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
     return fail('IMAGE_FAILED', {

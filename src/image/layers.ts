@@ -57,11 +57,18 @@ export function chainIds(diffIds: readonly string[]): string[] {
 export async function findLayer(store: StorePaths, id: string): Promise<Layer | undefined> {
   const path = recordPath(join(layersDirectory(store), id));
   try {
-    return { chainId: id, ...parseLayerRecord(await readCapped(path, MAX_RECORD_BYTES), path) };
+    const json = await readCapped(path, MAX_RECORD_BYTES);
+    return { chainId: id, ...parseLayerRecord(json.toString('utf8'), path) };
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Uncompressed bytes of layers, for `history`; 0 for one that is not unpacked. */
+export async function layerSizes(store: StorePaths, ids: readonly string[]): Promise<number[]> {
+  const layers = await Promise.all(ids.map((id) => findLayer(store, id)));
+  return layers.map((layer) => layer?.size ?? 0);
 }
 
 /**
