@@ -159,11 +159,9 @@ describe('the diff of a container against its image', () => {
 
   it('keeps names that are no UTF-8', () =>
     withStore(async (store) => {
-      const layer = await makeLayer(store, 'one', BASE);
-      sh(
-        await mountRootfs(store, ID, [layer]),
-        `d=$(printf 'a\\377b'); mkdir "$d"; echo x > "$d/$(printf '\\376')"`,
-      );
+      const make = `d=$(printf 'a\\377b'); mkdir "$d"; echo x > "$d/$(printf`;
+      const layer = await makeLayer(store, 'one', `${make} 'old')"`);
+      sh(await mountRootfs(store, ID, [layer]), `rm -r *; ${make} '\\376')"`);
       const raw: string[] = [];
       for await (const change of diffContainer(store, ID, [layer]))
         raw.push(`${change.kind} ${change.raw.toString('latin1')}`);
