@@ -1,4 +1,4 @@
-import { type HistoryStep, imageHistory } from '../../engine/image/history.ts';
+import { type HistoryRow, imageHistory } from '../../engine/image/history.ts';
 import { shortId } from '../../model/ids.ts';
 import type { CliContext } from '../context.ts';
 import { defineCommand } from '../parse/command.ts';
@@ -10,11 +10,10 @@ const TABLE = 'table {{.ID}}\t{{.Created}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Commen
 /** Characters of a step's command in the table. */
 const MAX_COMMAND = 45;
 
-/** RFC 3339 to the second, as Go writes it; its zero time where the image does not tell. */
-const seconds = (created: string | undefined): string =>
-  (created ?? '0001-01-01T00:00:00Z').replace(/\.\d+/, '');
+/** RFC 3339 to the second, as Go writes it. */
+const seconds = (created: string): string => created.replace(/\.\d+/, '');
 
-const stepAsJson = (step: HistoryStep): object => ({
+const stepAsJson = (step: HistoryRow): object => ({
   id: step.id,
   created: seconds(step.created),
   CreatedBy: step.createdBy,
@@ -29,9 +28,8 @@ interface RowOptions {
   readonly noTrunc: boolean;
 }
 
-function toRow(step: HistoryStep, { human, noTrunc }: RowOptions, now: number): object {
-  const since = step.created === undefined ? '' : humanAgo(step.created, now);
-  const created = human ? since : seconds(step.created);
+function toRow(step: HistoryRow, { human, noTrunc }: RowOptions, now: number): object {
+  const created = human ? humanAgo(step.created, now) : seconds(step.created);
   const long = !noTrunc && step.createdBy.length > MAX_COMMAND;
   return {
     ID: noTrunc || step.id.startsWith('<') ? step.id : shortId(step.id),

@@ -1,4 +1,4 @@
-import { deleteUnusedFiles } from '../../image/unused.ts';
+import { deleteUnusedFiles } from '../../image/delete.ts';
 import { listContainers } from '../../state/containers.ts';
 import { listImages } from '../../state/images.ts';
 import { isUnderWay } from '../../state/journal.ts';
@@ -12,5 +12,5 @@ import { IMAGE_WORK } from './lock.ts';
 export async function collectUnusedFiles(ctx: EngineContext): Promise<void> {
   if (isUnderWay(ctx.db, IMAGE_WORK)) return;
   const layers = listContainers(ctx.db).flatMap(({ config }) => config.layers);
-  await deleteUnusedFiles(ctx.store, listImages(ctx.db), layers);
+  await deleteUnusedFiles(ctx.store, { images: listImages(ctx.db), layers });
 }

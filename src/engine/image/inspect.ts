@@ -1,49 +1,26 @@
 import { readImageConfig, readImageManifest } from '../../image/config.ts';
+import { inspectImage as describe, type ImageInspect } from '../../image/inspect.ts';
 import { layerDiffDirectory } from '../../image/layers.ts';
-import { MEDIA_TYPES } from '../../image/schema.ts';
 import type { EngineContext } from '../context.ts';
 import { findImage, lookupLocal } from './find.ts';
-import { repoDigests } from './list.ts';
 
-/** All about an image in the shape of podman's `image inspect`. Errors: NO_SUCH_IMAGE, AMBIGUOUS_ID, IMAGE_FAILED. */
-export async function inspectImage(
-  ctx: EngineContext,
-  nameOrId: string,
-): Promise<Readonly<Record<string, unknown>>> {
+/** All about an image in the shape of podman's `image inspect`. */
+export interface ImageReport extends ImageInspect {
+  readonly GraphDriver: { readonly Name: 'overlay'; readonly Data: Readonly<Record<string, string>> };
+}
+
+/** Errors: NO_SUCH_IMAGE, AMBIGUOUS_ID, IMAGE_FAILED where its files are missing. */
+export async function inspectImage(ctx: EngineContext, nameOrId: string): Promise<ImageReport> {
   const { image } = findImage(ctx, nameOrId);
   const config = await readImageConfig(ctx.store, image);
-  const manifest = await readImageManifest(ctx.store, image);
-  const history = config.history ?? [];
-  const lower = image.layers.map((layer) => layerDiffDirectory(ctx.store, layer)).toReversed();
+  const [top, ...below] = image.layers.map((layer) => layerDiffDirectory(ctx.store, layer)).toReversed();
+  const Data = {
+    ...(below.length === 0 ? {} : { LowerDir: below.join(':') }),
+    ...(top === undefined ? {} : { UpperDir: top }),
+  };
   return {
-    Id: image.id,
-    Digest: image.digest,
-    RepoTags: image.names,
-    RepoDigests: repoDigests(image),
-    Parent: '',
-    Comment: history.at(-1)?.comment ?? '',
-    Created: image.created,
-    Config: config.config ?? {},
-    Version: '',
-    Author: config.author ?? '',
-    Architecture: config.architecture ?? '',
-    Os: config.os ?? '',
-    Size: image.size,
-    VirtualSize: image.size,
-    GraphDriver: {
-      Name: 'overlay',
-      Data: {
-        ...(lower.length > 1 ? { LowerDir: lower.slice(1).join(':') } : {}),
-        ...(lower[0] === undefined ? {} : { UpperDir: lower[0] }),
-      },
-    },
-    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
-    Labels: config.config?.Labels ?? null,
-    Annotations: image.annotations,
-    ManifestType: manifest.mediaType ?? MEDIA_TYPES.ociManifest,
-    User: config.config?.User ?? '',
-    History: history,
-    NamesHistory: image.names,
+    ...describe(image, config, await readImageManifest(ctx.store, image)),
+    GraphDriver: { Name: 'overlay', Data },
   };
 }
 

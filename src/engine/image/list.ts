@@ -1,6 +1,6 @@
 import { readImageConfig } from '../../image/config.ts';
+import { repoDigests, repoTags } from '../../image/inspect.ts';
 import { lookupImage } from '../../image/lookup.ts';
-import { withDigest } from '../../image/reference.ts';
 import { fail } from '../../model/errors.ts';
 import {
   applyFilters,
@@ -53,7 +53,7 @@ export async function listImageSummaries(
     images.map(async (image) => ({
       Id: image.id,
       ParentId: '',
-      RepoTags: image.names,
+      RepoTags: repoTags(image),
       RepoDigests: repoDigests(image),
       Size: image.size,
       SharedSize: 0,
@@ -68,11 +68,6 @@ export async function listImageSummaries(
     })),
   );
 }
-
-/** Each repository once, with the image's digest. */
-export const repoDigests = ({ names, digest }: Image): string[] => [
-  ...new Set(names.map((name) => withDigest(name, digest))),
-];
 
 /** The images that pass the filters of podman-images(1), newest first. */
 export async function selectImages(ctx: EngineContext, filters: Filters): Promise<Image[]> {
