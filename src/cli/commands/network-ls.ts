@@ -25,7 +25,7 @@ export const command = defineCommand({
   run: async (ctx: CliContext, { filter, format, noTrunc, noheading, quiet }) => {
     const networks = await listNetworks(await ctx.engine(), parseFilters(filter));
     if (!quiet && format !== undefined && isJsonFormat(format)) {
-      ctx.print(`${toJson(networks, 2)}\n`);
+      ctx.print(`${toJson(networks.map(networkView), 2)}\n`);
       return 0;
     }
     const rows = networks.map((network) => {

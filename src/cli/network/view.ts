@@ -45,5 +45,11 @@ export const networkView = (network: Reported): object =>
         ]),
       ),
     },
-    network,
+    inOrder(network),
   );
+
+/** podman's order of the fields, for people who read the JSON. */
+const inOrder = ({ name, id, driver, network_interface, created, subnets, ...rest }: Reported): Reported => ({
+  ...{ name, id, driver, network_interface, created, subnets },
+  ...rest,
+});
