@@ -7,8 +7,10 @@ import { STOPPED_STATE } from '../model/container.ts';
 import { errnoOf, fail } from '../model/errors.ts';
 import { checkName } from '../model/ids.ts';
 import { parseSignal } from '../model/signals.ts';
+import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { findContainer, insertContainer, lookupContainer } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
+import { undoOnFailure } from '../system/cleanup.ts';
 import { timestamp } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
@@ -18,6 +20,7 @@ import { type CreateRequest, containerConfig } from './plan/container-config.ts'
 import { pickName } from './random-name.ts';
 import { removeContainer } from './remove.ts';
 import { ensureVolume } from './volume/ensure.ts';
+import { removeAnonymousVolumes } from './volume/remove-anonymous.ts';
 
 export interface CreateOptions {
   readonly pull: PullPolicy;
@@ -76,12 +79,17 @@ export async function createContainer(
 async function record(ctx: EngineContext, container: Container): Promise<void> {
   const { id, mounts } = container.config;
   const entry = beginOperation(ctx.db, 'create', id);
-  await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
-  for (const mount of mounts) {
-    if (mount.type === 'volume')
-      await ensureVolume(ctx, mount.source, { anonymous: mount.anonymous === true });
-  }
-  insertContainer(ctx.db, container);
+  await undoOnFailure(async (cleanup) => {
+    cleanup.add(`forget the creation of ${id}`, () => endOperation(ctx.db, entry));
+    cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
+    cleanup.add(`remove the volumes of ${id}`, () => removeAnonymousVolumes(ctx, mounts));
+    await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
+    for (const mount of mounts) {
+      if (mount.type === 'volume')
+        await ensureVolume(ctx, mount.source, { anonymous: mount.anonymous === true });
+    }
+    insertContainer(ctx.db, container);
+  });
   faultPoint('create.recorded');
   endOperation(ctx.db, entry);
 }

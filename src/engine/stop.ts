@@ -47,8 +47,10 @@ export async function stopLocked(
   }
   if (!ended()) {
     await runtime.kill(config.id, SIGKILL, { all: true });
-    // A frozen process acts on KILL only when it is thawed.
-    if (container.state.status === 'paused') await runtime.resume(config.id);
+    // A frozen process acts on KILL only when it is thawed; some runtimes have done that by now.
+    const paused =
+      container.state.status === 'paused' && (await runtime.state(config.id))?.status === 'paused';
+    if (paused) await runtime.resume(config.id);
     if ((await waitFor(ended, KILL_LIMIT_MS)) === undefined) {
       fail('RUNTIME_FAILED', {
         message: `could not end the processes of ${config.id}: they do not react to SIGKILL`,
