@@ -119,8 +119,13 @@ async function attachOne(
       takenAddresses(setup.others, network.name),
     ),
     mac: mac === undefined || setup.ignoreStaticMac === true ? randomMac() : checkMac(mac),
-    aliases: [...new Set([...wanted.aliases, setup.id.slice(0, 12), setup.hostname])],
+    aliases: aliasesOf(setup, wanted),
   };
+}
+
+/** Names in the network's DNS beside the container's own name, which netavark adds itself. */
+function aliasesOf({ id, name, hostname }: NetworkSetup, { aliases }: AttachedNetwork): string[] {
+  return [...new Set([...aliases, id.slice(0, 12), hostname])].filter((alias) => alias !== name);
 }
 
 /**
