@@ -79,19 +79,18 @@ export async function decompress(
   }
 }
 
-/** Runs a program from a file into a new private file at `path`, which comes back open. */
+/** Runs a program from a file into a new private file at `path`, which comes back open at its start. */
 async function filterToFile(
   command: readonly string[],
   input: number,
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<FileHandle> {
-  const target = await open(path, 'wx+', 0o600);
+  const target = await open(path, 'wx', 0o600);
   try {
     await runOk(command, `write ${path}`, { input, stdout: target.fd, signal });
-    return target;
-  } catch (error) {
+  } finally {
     await target.close();
-    throw error;
   }
+  return open(path, 'r');
 }
