@@ -1,3 +1,4 @@
+import type { PullOptions } from '../../engine/image/pull.ts';
 import { type Platform, parsePlatform } from '../../image/platform.ts';
 import { fail } from '../../model/errors.ts';
 import { defineFlags, type ParsedFlags } from '../parse/flags.ts';
@@ -16,14 +17,16 @@ type RegistryFlags = ParsedFlags<typeof REGISTRY_FLAGS>;
 
 const STDERR = 2;
 
-/** How the flags want the registry to be talked to. */
-export const registryAccess = (flags: RegistryFlags) => ({
-  authfile: flags.authfile,
-  certDirectory: flags.certDir,
-  credentials: flags.creds,
-  signaturePolicy: flags.signaturePolicy,
-  // Only a choice of the user overrides what the host's registries.conf says.
-  tlsVerify: flags.isSet('tlsVerify') ? flags.tlsVerify : undefined,
+/** How the flags want the registry to be talked to, and where the account of it goes. */
+export const registryAccess = (flags: RegistryFlags): Pick<PullOptions, 'access' | 'output'> => ({
+  access: {
+    authfile: flags.authfile,
+    certDirectory: flags.certDir,
+    credentials: flags.creds,
+    signaturePolicy: flags.signaturePolicy,
+    // Only a choice of the user overrides what the host's registries.conf says.
+    tlsVerify: flags.isSet('tlsVerify') ? flags.tlsVerify : undefined,
+  },
   output: flags.quiet ? undefined : STDERR,
 });
 
