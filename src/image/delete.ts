@@ -8,17 +8,20 @@ import { digestHex } from './blobs.ts';
 import { readImageManifest } from './config.ts';
 import { STAGING_PREFIX } from './staging.ts';
 
+/** What must stay. */
+export interface StillUsed {
+  /** All recorded images. */
+  readonly images: readonly Image[];
+  /** Chain IDs of the layers of all containers. */
+  readonly layers: readonly string[];
+}
+
 /**
- * Removes all blobs and layers that none of `images` (all recorded ones) and none of `layers` (chain IDs, those of all
- * containers) needs, and what interrupted commands left behind. Who removes an image takes it out of the records first:
- * a crash in between leaves files that the next call finds, never a recorded image without files. No other command may
- * add or read images meanwhile. Idempotent.
+ * Removes all blobs and layers that nothing needs, and what interrupted commands left behind. Who removes an image takes
+ * it out of the records first: a crash in between leaves files that the next call finds, never a recorded image without
+ * files. No other command may add or read images meanwhile. Idempotent.
  */
-export async function deleteUnusedFiles(
-  store: StorePaths,
-  images: readonly Image[],
-  layers: readonly string[],
-): Promise<void> {
+export async function deleteUnusedFiles(store: StorePaths, { images, layers }: StillUsed): Promise<void> {
   const neededLayers = new Set([...layers, ...images.flatMap((image) => image.layers)]);
   const neededBlobs = new Set((await Promise.all(images.map((image) => imageBlobs(store, image)))).flat());
   for (const layer of await entries(layersDirectory(store))) {

@@ -266,7 +266,8 @@ test('only files that neither an image nor a container needs are deleted', async
   await mkdir(join(layersDirectory(place.store), '.tmp-left', 'diff'), { recursive: true });
   await mkdir(join(stagingDirectory(place.store), 'image-left'), { recursive: true });
   await mkdir(join(stagingDirectory(place.store), 'of-others'), { recursive: true });
-  for (let round = 0; round < 2; round += 1) await deleteUnusedFiles(place.store, [kept], used.layers);
+  for (let round = 0; round < 2; round += 1)
+    await deleteUnusedFiles(place.store, { images: [kept], layers: used.layers });
   const left = new Set(readdirSync(layersDirectory(place.store)));
   assert.deepEqual(left, new Set([...kept.layers, ...used.layers]));
   assert.equal(readdirSync(blobsDirectory(place.store)).length, 3);
