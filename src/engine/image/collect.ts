@@ -12,5 +12,5 @@ import { IMAGE_WORK } from './lock.ts';
 export async function collectUnusedFiles(ctx: EngineContext): Promise<void> {
   if (isUnderWay(ctx.db, IMAGE_WORK)) return;
   const layers = listContainers(ctx.db).flatMap(({ config }) => config.layers);
-  await deleteUnusedFiles(ctx.store, listImages(ctx.db), layers);
+  await deleteUnusedFiles(ctx.store, { images: listImages(ctx.db), layers });
 }
