@@ -1,0 +1,170 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, fail } from '../model/errors.ts';
+import { decodeMessage, type Message, type MessageSchema, optional, repeated, required } from './protobuf.ts';
+
+/** First word of an image since format 1.1, and of service files such as the statistics (CRIU criu/include/magic.h). */
+const IMG_COMMON_MAGIC = 0x54564319;
+const IMG_SERVICE_MAGIC = 0x55105940;
+
+/** Words that tell an image's type (CRIU criu/include/magic.h). */
+export const IMAGE_MAGIC = {
+  inventory: 0x58313116,
+  pstree: 0x50273030,
+  core: 0x55053847,
+  stats: 0x57093306,
+} as const;
+
+/** Images of metadata are small; whatever claims more is refused rather than read into memory. */
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+
+export interface ImageEntries {
+  /** The word that tells the type. */
+  readonly magic: number;
+  readonly entries: readonly Uint8Array[];
+}
+
+/**
+ * Reads an image file whole: one or two magic words, then entries of a 32-bit size and that many bytes of protobuf
+ * (CRIU criu/image.c img_check_magic, criu/protobuf.c do_pb_read_one). Opens neither symlinks nor anything but a
+ * regular file. Fails with IMAGE_INVALID for another form, and with the system's error where the file cannot be read.
+ */
+export async function readImageEntries(path: string, maxBytes = DEFAULT_MAX_BYTES): Promise<ImageEntries> {
+  return parseImageEntries(await readWhole(path, maxBytes), path);
+}
+
+/** The same from bytes in memory; `name` is for the error. */
+export function parseImageEntries(bytes: Uint8Array, name: string): ImageEntries {
+  const invalid = (why: string): never =>
+    fail('IMAGE_INVALID', { message: `${name} is not a readable CRIU image: ${why}` });
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const word = (at: number): number =>
+    at + 4 <= bytes.length ? view.getUint32(at, true) : invalid('it ends early');
+  const first = word(0);
+  const hasHead = first === IMG_COMMON_MAGIC || first === IMG_SERVICE_MAGIC;
+  const magic = hasHead ? word(4) : first;
+  const entries: Uint8Array[] = [];
+  for (let at = hasHead ? 8 : 4; at < bytes.length; ) {
+    const size = word(at);
+    if (at + 4 + size > bytes.length) invalid('an entry ends early');
+    entries.push(bytes.subarray(at + 4, at + 4 + size));
+    at += 4 + size;
+  }
+  return { magic, entries };
+}
+
+/** All entries of an image whose entries are of one message type. Fails with IMAGE_INVALID when the type is another. */
+export async function readImage<S extends MessageSchema>(
+  path: string,
+  magic: number,
+  schema: S,
+): Promise<Message<S>[]> {
+  const image = await readImageEntries(path);
+  if (image.magic !== magic) {
+    const found = image.magic.toString(16);
+    fail('IMAGE_INVALID', { message: `${path} is a CRIU image of another type (magic 0x${found})` });
+  }
+  return image.entries.map((entry) => decodeMessage(entry, schema));
+}
+
+async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) fail('IMAGE_INVALID', { message: `${path} is not a regular file` });
+    if (stat.size > maxBytes) {
+      fail('IMAGE_INVALID', {
+        message: `${path} is larger than any CRIU image of its kind (${stat.size} bytes)`,
+      });
+    }
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+/** CRIU images/pstree.proto. PIDs are those inside the container's PID namespace. */
+export const PSTREE_ENTRY = {
+  pid: required(1, 'uint32'),
+  ppid: required(2, 'uint32'),
+  pgid: required(3, 'uint32'),
+  sid: required(4, 'uint32'),
+  threads: repeated(5, 'uint32'),
+};
+
+/** CRIU images/inventory.proto. */
+export const INVENTORY_ENTRY = {
+  imgVersion: required(1, 'uint32'),
+  /** CLOCK_MONOTONIC-like uptime of the host at the dump, microseconds. */
+  dumpUptime: optional(8, 'uint64'),
+  preDumpMode: optional(9, 'uint32'),
+  tcpClose: optional(10, 'bool'),
+  networkLockMethod: optional(11, 'uint32'),
+};
+
+/** CRIU images/core.proto: the parts that name and describe a process. */
+export const CORE_ENTRY = {
+  mtype: required(1, 'uint32'),
+  tc: optional(3, {
+    taskState: required(1, 'uint32'),
+    exitCode: required(2, 'uint32'),
+    comm: required(6, 'string'),
+    stopSignal: optional(21, 'uint32'),
+  }),
+};
+
+/** core_entry.march (CRIU images/core.proto), in the words of `uname -m`. */
+const MACHINES = [
+  'unknown',
+  'x86_64',
+  'arm',
+  'aarch64',
+  'ppc64le',
+  's390x',
+  'mips',
+  'loongarch64',
+  'riscv64',
+];
+
+export interface ImageProcess {
+  /** As the container sees it. */
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  readonly threads: number;
+  /** The kernel's short name of the process (at most 15 bytes); empty for one that was a zombie. */
+  readonly name: string;
+  readonly machine: string;
+}
+
+/** The process tree in a checkpoint's images, parents first. Fails with IMAGE_INVALID or the system's error. */
+export async function readProcessTree(directory: string): Promise<ImageProcess[]> {
+  const tree = await readImage(join(directory, 'pstree.img'), IMAGE_MAGIC.pstree, PSTREE_ENTRY);
+  return Promise.all(
+    tree.map(async (entry) => {
+      const [core] = await readImage(join(directory, `core-${entry.pid}.img`), IMAGE_MAGIC.core, CORE_ENTRY);
+      return {
+        pid: entry.pid,
+        parent: entry.ppid,
+        group: entry.pgid,
+        session: entry.sid,
+        threads: entry.threads.length,
+        name: core?.tc?.comm ?? '',
+        machine: MACHINES[core?.mtype ?? 0] ?? 'unknown',
+      };
+    }),
+  );
+}
+
+/** inventory.img, or undefined where the directory holds no finished dump (CRIU writes the inventory last). */
+export async function readInventory(directory: string): Promise<Message<typeof INVENTORY_ENTRY> | undefined> {
+  try {
+    const [entry] = await readImage(join(directory, 'inventory.img'), IMAGE_MAGIC.inventory, INVENTORY_ENTRY);
+    return entry;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import { fail } from '../model/errors.ts';
+import { IMAGE_MAGIC, readImage } from './images.ts';
+import { optional, required } from './protobuf.ts';
+
+/** CRIU images/stats.proto. Times in microseconds. */
+const STATS_ENTRY = {
+  dump: optional(1, {
+    freezingTime: required(1, 'uint32'),
+    frozenTime: required(2, 'uint32'),
+    memdumpTime: required(3, 'uint32'),
+    memwriteTime: required(4, 'uint32'),
+    pagesScanned: required(5, 'uint64'),
+    pagesSkippedParent: required(6, 'uint64'),
+    pagesWritten: required(7, 'uint64'),
+    irmapResolve: optional(8, 'uint32'),
+    pagesLazy: optional(9, 'uint64'),
+    sharedPagesScanned: optional(12, 'uint64'),
+    sharedPagesWritten: optional(14, 'uint64'),
+  }),
+  restore: optional(2, {
+    forkingTime: required(3, 'uint32'),
+    restoreTime: required(4, 'uint32'),
+    pagesRestored: optional(5, 'uint64'),
+  }),
+};
+
+/** What CRIU measured while it dumped. Times in microseconds. */
+export interface DumpStats {
+  readonly freezingTime: number;
+  readonly frozenTime: number;
+  readonly memdumpTime: number;
+  readonly memwriteTime: number;
+  readonly pagesScanned: number;
+  readonly pagesSkippedParent: number;
+  readonly pagesWritten: number;
+  /** Time spent on searching the paths of inotify watches. */
+  readonly irmapResolve: number;
+  readonly pagesLazy: number;
+  readonly sharedPagesScanned: number;
+  readonly sharedPagesWritten: number;
+}
+
+/** What CRIU measured while it restored. Times in microseconds. */
+export interface RestoreStats {
+  readonly forkingTime: number;
+  readonly restoreTime: number;
+  readonly pagesRestored: number;
+}
+
+const count = (value: bigint | undefined): number => Number(value ?? 0n);
+
+/** Reads a `stats-dump` file. Fails with IMAGE_INVALID, or the system's error where it cannot be read. */
+export async function readDumpStats(path: string): Promise<DumpStats> {
+  const [entry] = await readImage(path, IMAGE_MAGIC.stats, STATS_ENTRY);
+  const dump = entry?.dump;
+  if (dump === undefined) return fail('IMAGE_INVALID', { message: `${path} holds no statistics of a dump` });
+  return {
+    freezingTime: dump.freezingTime,
+    frozenTime: dump.frozenTime,
+    memdumpTime: dump.memdumpTime,
+    memwriteTime: dump.memwriteTime,
+    pagesScanned: count(dump.pagesScanned),
+    pagesSkippedParent: count(dump.pagesSkippedParent),
+    pagesWritten: count(dump.pagesWritten),
+    irmapResolve: dump.irmapResolve ?? 0,
+    pagesLazy: count(dump.pagesLazy),
+    sharedPagesScanned: count(dump.sharedPagesScanned),
+    sharedPagesWritten: count(dump.sharedPagesWritten),
+  };
+}
+
+/** Reads a `stats-restore` file. Fails with IMAGE_INVALID, or the system's error where it cannot be read. */
+export async function readRestoreStats(path: string): Promise<RestoreStats> {
+  const [entry] = await readImage(path, IMAGE_MAGIC.stats, STATS_ENTRY);
+  const restore = entry?.restore;
+  if (restore === undefined)
+    return fail('IMAGE_INVALID', { message: `${path} holds no statistics of a restore` });
+  return {
+    forkingTime: restore.forkingTime,
+    restoreTime: restore.restoreTime,
+    pagesRestored: count(restore.pagesRestored),
+  };
+}
