@@ -22,18 +22,19 @@ export interface Program {
   readonly refused: (exit: number, words: RegExp, ...args: readonly string[]) => Promise<string>;
 }
 
-/** A program on a new, empty store. When the test ends, its containers and all its files are removed. */
+/** A program on a new, empty store, for tests that start no container. Its files go when the test ends. */
 export function program(t: TestContext): Program {
   const directory = mkdtempSync(join(tmpdir(), 'cryopod-cli-'));
   const root = join(directory, 'root');
   const argv = [process.execPath, MAIN, '--root', root, '--runroot', join(directory, 'run')];
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return driver(argv, directory, root);
+}
+
+/** The calls of {@link Program} for a cryopod whose files someone else removes. */
+export function driver(argv: readonly string[], directory: string, root: string): Program {
   const call = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
     run([...argv, ...args], options);
-  t.after(async () => {
-    const removed = await call(['rm', '--all', '--force', '--time', '0', '--volumes']);
-    assert.equal(removed.code, 0, removed.stderr);
-    rmSync(directory, { recursive: true, force: true });
-  });
   return {
     directory,
     root,

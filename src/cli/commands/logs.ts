@@ -18,7 +18,9 @@ interface LineStyle {
 async function printLog(ctx: CliContext, log: ContainerLog, style: LineStyle): Promise<void> {
   const owner = style.several ? `${style.names ? log.name : shortId(log.id)} ` : '';
   for await (const { time, stream, text } of log.lines) {
-    const line = `${owner}${style.timestamps ? `${time} ` : ''}${text}`;
+    // The last line may lack its end; that of another container must not go on in it.
+    const end = style.several && !text.endsWith('\n') ? '\n' : '';
+    const line = `${owner}${style.timestamps ? `${time} ` : ''}${text}${end}`;
     if (stream === 'stdout') ctx.print(line);
     else process.stderr.write(line);
   }

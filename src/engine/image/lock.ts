@@ -3,7 +3,7 @@ import { withLock } from '../../state/locks.ts';
 import type { EngineContext } from '../context.ts';
 
 /** Journal entry of commands that bring files into the image store or read them. */
-export const IMAGE_WORK = 'image work';
+export const IMAGE_WORK = 'transfer';
 
 /**
  * Runs `work` while no other command removes images or collects their files. Not re-entrant. Errors: BUSY.
