@@ -62,7 +62,10 @@ export async function writeCriuConfig(path: string, options: CriuOptions): Promi
  * and that wins over the file; so each flag is to be passed where the runtime's `--help` lists it (runc ≥ 1.3, newer
  * crun) and must not be where it does not.
  */
-export function criuRuntimeFlags(options: CriuOptions): { readonly checkpoint: string[]; readonly restore: string[] } {
+export function criuRuntimeFlags(options: CriuOptions): {
+  readonly checkpoint: string[];
+  readonly restore: string[];
+} {
   const checkpoint: string[] = [];
   if (options.linkRemap === true) checkpoint.push('--link-remap');
   if (options.skipInFlight === true) checkpoint.push('--tcp-skip-in-flight');

@@ -35,7 +35,7 @@ export async function dump(
   const begun = monotonicMicroseconds();
   if (freeze) await runtime.pause(id);
   try {
-    await explainDumpFailure(ctx, container, () =>
+    await explainDumpFailure(container, () =>
       runtime.checkpoint(id, { imagePath: images, workPath, criuEnvironment, ...options }),
     );
     const runtimeDuration = monotonicMicroseconds() - begun;

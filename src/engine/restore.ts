@@ -8,7 +8,7 @@ import { releaseNetwork } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm-archive.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
 import { openRuntime } from '../runtime/runtime.ts';
-import { updateState } from '../state/containers.ts';
+import { replaceContainer, updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
@@ -21,7 +21,7 @@ import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
-import { type RestoreOptions, refuseRestore } from './plan/restore.ts';
+import { type RestoreOptions, refuseRestore, withoutIgnoredAddresses } from './plan/restore.ts';
 import { prepare } from './prepare.ts';
 import { withContainer } from './with-container.ts';
 
@@ -91,7 +91,7 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
     });
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     const begun = monotonicMicroseconds();
-    const { pid, monitorPid } = await explainRestoreFailure(ctx, container, images, () =>
+    const { pid, monitorPid } = await explainRestoreFailure(container, images, () =>
       restoreInMonitor({
         store: ctx.store,
         runtime,
@@ -121,6 +121,10 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
       restored: true,
       restoredAt: timestamp(),
     });
+    // What this restore ignored must not come back with the next start.
+    if (options.ignoreStaticIp || options.ignoreStaticMac) {
+      replaceContainer(ctx.db, { ...running, config: withoutIgnoredAddresses(running.config, options) });
+    }
     const statistics = await readRestoreStats(join(bundleDirectory(ctx.store, id), 'stats-restore'));
     return { container: running, figures: { runtimeDuration, statistics } };
   });

@@ -1,4 +1,4 @@
-import type { Container } from '../../model/container.ts';
+import type { Container, ContainerConfig } from '../../model/container.ts';
 import { fail } from '../../model/errors.ts';
 
 export interface RestoreOptions {
@@ -42,4 +42,17 @@ export function refuseRestore(container: Container, options: RestoreOptions, fac
       message: `configured runtime does not support checkpoint/restore${facts.runtime.why === undefined ? '' : `: ${facts.runtime.why}`}`,
     });
   }
+}
+
+/** The configuration without the static addresses that a restore is to ignore, for good. Pure. */
+export function withoutIgnoredAddresses(
+  config: ContainerConfig,
+  { ignoreStaticIp, ignoreStaticMac }: Pick<RestoreOptions, 'ignoreStaticIp' | 'ignoreStaticMac'>,
+): ContainerConfig {
+  const networks = config.network.networks.map((network) => ({
+    ...network,
+    ...(ignoreStaticIp ? { staticIps: [] } : {}),
+    ...(ignoreStaticMac ? { staticMac: undefined } : {}),
+  }));
+  return { ...config, network: { ...config.network, networks } };
 }
