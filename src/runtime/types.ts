@@ -181,6 +181,8 @@ export interface HostFacts {
   readonly hardLimits: Readonly<Record<string, number>>;
   /** fs.nr_open: no process can have a higher RLIMIT_NOFILE. */
   readonly maxOpenFiles: number;
+  /** /dev/mqueue is there: the host's POSIX message queues can be shared. */
+  readonly messageQueues: boolean;
 }
 
 /** Everything that {@link buildSpec} needs beside the container's config. */

@@ -46,6 +46,7 @@ function readHostFacts(): HostFacts {
     raiseLimits: hasCapability(CAP_SYS_RESOURCE),
     hardLimits: parseLimits(readFileSync('/proc/self/limits', 'utf8')),
     maxOpenFiles: Number(readFileSync('/proc/sys/fs/nr_open', 'utf8')),
+    messageQueues: existsSync('/dev/mqueue'),
   };
 }
 

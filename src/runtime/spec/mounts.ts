@@ -21,7 +21,8 @@ function systemMounts({ security, ipc }: ContainerConfig, facts: SpecFacts): Oci
       'mode=0620',
       'gid=5',
     ]),
-    ipc.mode === 'host'
+    // Many minimal hosts have not mounted the host's queues.
+    ipc.mode === 'host' && facts.host.messageQueues
       ? mountOf('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])
       : mountOf('/dev/mqueue', 'mqueue', 'mqueue', ['nosuid', 'noexec', 'nodev']),
     mountOf('/sys/fs/cgroup', 'cgroup', 'cgroup', [
