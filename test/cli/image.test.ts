@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { waitFor } from '../../src/system/clock.ts';
 import { run } from '../../src/system/process.ts';
 import { busyboxArchive, importBusybox } from './busybox.ts';
 import { json, lines, type Program, program } from './program.ts';
@@ -75,6 +76,25 @@ test('import reads compressed archives and stdin, and refuses what is none.', as
   await cryopod.refused(125, /invalid change "CMD"/, 'import', '-c', 'CMD', archive, 'bad');
   await cryopod.refused(125, /repository name must be lowercase/, 'import', archive, 'BAD');
   assert.equal((await names(cryopod)).length, 2);
+});
+
+test('An import that is interrupted leaves nothing, whatever it was doing.', async (t) => {
+  const cryopod = program(t);
+  const archive = await busyboxArchive(cryopod);
+  const abort = new AbortController();
+  const importing = cryopod.call(['import', '-', 'half'], {
+    stdin: 'pipe',
+    signal: abort.signal,
+    // The archive's beginning, and then silence.
+    onSpawn: (child) => child.stdin?.write(readFileSync(archive).subarray(0, 100_000)),
+  });
+  const staging = join(cryopod.root, 'staging');
+  assert.ok(await waitFor(() => existsSync(staging) && readdirSync(staging).length > 0, 20_000));
+  abort.abort();
+  const { code, stderr } = await importing;
+  assert.deepEqual([code, stderr.split(':')[0]], [130, 'Error']);
+  assert.deepEqual(readdirSync(staging), []);
+  assert.equal(await cryopod.ok('images', '-q'), '');
 });
 
 test('images prints a table, IDs, JSON and templates.', async (t) => {
