@@ -16,6 +16,7 @@ import {
   restore,
   type Sandbox,
   start,
+  startWithFlock,
   stateOf,
   withSandbox,
 } from './support.ts';
@@ -187,7 +188,7 @@ test('An established TCP connection without --tcp-established: fails, the contai
 
 test('A file lock without --file-locks: fails, the container is still Up', async () => {
   await withSandbox(async (box) => {
-    await start(box, 'locker', 'flock /lock sleep 1000');
+    await startWithFlock(box, 'locker', 'flock /lock sleep 1000');
     await eventually(
       'the lock is held',
       async () => (await box.cryopod(['exec', 'locker', 'flock', '-n', '/lock', 'true'])).code !== 0,

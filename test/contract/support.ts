@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Sandbox } from './local-box.ts';
+import { runOk } from '../../src/system/process.ts';
+import { imageName } from '../fixtures/images.ts';
+import type { Sandbox } from '../fixtures/sandbox.ts';
 
-export { type Sandbox, withSandbox } from './local-box.ts';
+export { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
-export const IMAGE = 'localhost/busybox:latest';
+export const IMAGE = imageName('busybox');
 
 /** A shell script that counts up: one line each 50 ms. */
 export const COUNT = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done';
@@ -12,6 +15,16 @@ export const COUNT = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done';
 /** Starts a container in the background from a shell script; returns its full ID. */
 export const start = (box: Sandbox, name: string, script: string, ...options: string[]): Promise<string> =>
   box.ok(['run', '-d', '--name', name, ...options, IMAGE, 'sh', '-c', script]);
+
+const SCRIPT = join(import.meta.dirname, '../../scripts/base-image.sh');
+
+/** Like {@link start}, with the program flock, which busybox of some distributions lacks. */
+export async function startWithFlock(box: Sandbox, name: string, script: string): Promise<string> {
+  const archive = join(box.directory, 'flock.tar');
+  await runOk(['sh', SCRIPT, 'busybox', archive, '/usr/bin/flock'], 'build an image with flock');
+  await box.ok(['import', '--quiet', archive, 'localhost/flock:latest']);
+  return await box.ok(['run', '-d', '--name', name, 'localhost/flock', 'sh', '-c', script]);
+}
 
 export const inspect = (box: Sandbox, name: string, template: string): Promise<string> =>
   box.ok(['inspect', '--type', 'container', '--format', template, name]);
