@@ -5,6 +5,8 @@ import { RESTORE_RULES } from './restore-rules.ts';
 export interface DiagnosisFacts {
   /** Command names by PID, in the PID namespace that the log speaks of. */
   readonly processes: ReadonlyMap<number, string>;
+  /** The process with a unix socket that leads out of the container, where one was found; CRIU does not name it. */
+  readonly external: string | undefined;
 }
 
 /** One failure that CRIU tells of in its log, in a user's words. */
@@ -14,6 +16,8 @@ export interface Rule {
   readonly explain: (match: RegExpExecArray, who: string) => string;
   /** What to do about it. */
   readonly hint: string;
+  /** The log does not tell whose socket it is; the facts do. */
+  readonly externalSocket?: boolean;
 }
 
 export interface Diagnosis {
@@ -50,14 +54,15 @@ const FALLBACK_HINT = 'The log tells more.';
  * Reads dump.log (phase dump) or restore.log and says in one sentence what CRIU could not do. Always gives an answer: where
  * no rule fits, the first error of the log speaks for itself. Pure.
  */
-export function diagnose(phase: 'dump' | 'restore', log: string, { processes }: DiagnosisFacts): Diagnosis {
+export function diagnose(phase: 'dump' | 'restore', log: string, facts: DiagnosisFacts): Diagnosis {
   const errors = log.split('\n').filter(isError);
   const rules = phase === 'dump' ? DUMP_RULES : RESTORE_RULES;
   for (const [index, line] of errors.entries()) {
-    for (const { pattern, explain, hint } of rules) {
+    for (const { pattern, explain, hint, externalSocket } of rules) {
       const match = pattern.exec(line);
       if (match === null) continue;
-      const who = processOf(phase, errors.slice(index), processes);
+      const known = externalSocket === true ? facts.external : undefined;
+      const who = known ?? processOf(phase, errors.slice(index), facts.processes);
       return { sentence: explain(match, who), hint, lines: decisive(errors, line) };
     }
   }

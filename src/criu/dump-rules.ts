@@ -53,6 +53,7 @@ export const DUMP_RULES: readonly Rule[] = [
       /External socket is used|Can't dump half of stream unix connection|unix: .*(?:external|not in a dumpee)/i,
     explain: (_, who) => `${who} is connected over a unix socket to a process outside the container`,
     hint: 'Close that connection first, or do not mount the socket of another program into the container.',
+    externalSocket: true,
   },
   {
     // criu/files.c dump_one_file, criu/files-ext.c dump_unsupp_fd
@@ -62,8 +63,8 @@ export const DUMP_RULES: readonly Rule[] = [
     hint: "Switch io_uring off in the program's configuration.",
   },
   {
-    // criu/proc_parse.c handle_vma: the rings are mapped, and are met before the file descriptor
-    pattern: /io_uring/,
+    // criu/pie/parasite.c drain_fds: the kernel refuses to hand such a descriptor on; criu/proc_parse.c handle_vma
+    pattern: /io_uring|parasite\.c:\d+\): send_fds failed \(-22\)/,
     explain: (_, who) => `${who} uses io_uring, whose requests the kernel does not let anyone save`,
     hint: "Switch io_uring off in the program's configuration.",
   },
@@ -132,7 +133,7 @@ export const DUMP_RULES: readonly Rule[] = [
   },
   {
     // compel/src/lib/infect.c compel_wait_task, criu/seize.c
-    pattern: /SEIZE (\d+)|Unseizable non-zombie (\d+)|(\d+) is being traced/,
+    pattern: /zombie (\d+) .*found while seizing|Unseizable non-zombie (\d+)|(\d+) is being traced/,
     explain: ([, a, b, c], who) =>
       `${(a ?? b ?? c) === undefined ? who : `process ${a ?? b ?? c}`} cannot be stopped: another program traces it`,
     hint: 'End the debugger or strace that is attached to it.',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { requireCriu } from '../criu/probe.ts';
+import { type ProcessObstacle, processObstacles } from '../criu/process-facts.ts';
 import type { Container } from '../model/container.ts';
 import { errnoOf } from '../model/errors.ts';
 import { establishedConnections } from '../network/connections.ts';
@@ -25,7 +26,9 @@ export async function checkpointFacts(ctx: EngineContext, container: Container):
   return {
     isRoot: process.geteuid?.() === 0,
     runtime: { name: runtime.name, ...ability },
-    obstacles: running ? connectionObstacles(state.pid) : [],
+    obstacles: running
+      ? [...connectionObstacles(state.pid), ...processObstacles(state.pid).map(obstacleOf)]
+      : [],
     memoryBytes: running ? memoryOf(state.pid) : 0,
     freeBytes: (await spaceAt(directory)).free,
     directory,
@@ -43,6 +46,28 @@ function connectionObstacles(pid: number): Obstacle[] {
       solvedBy: 'tcpEstablished',
     },
   ];
+}
+
+function obstacleOf({ kind, pid, process: name, detail }: ProcessObstacle): Obstacle {
+  const who = `process ${pid} (${name})`;
+  switch (kind) {
+    case 'io_uring':
+      return {
+        sentence: `${who} uses io_uring (file descriptor ${detail}), whose requests the kernel does not let anyone save`,
+        hint: "Switch io_uring off in the program's configuration.",
+      };
+    case 'lock':
+      return {
+        sentence: `${who} holds a file lock (${detail})`,
+        hint: 'Use --file-locks to keep the locks (give it to the restore too).',
+        solvedBy: 'fileLocks',
+      };
+    case 'traced':
+      return {
+        sentence: `${who} is traced by ${detail}`,
+        hint: 'End the debugger or strace that is attached to it.',
+      };
+  }
 }
 
 /** Bytes of memory that are in no file, of all processes: RssAnon, RssShmem and VmSwap (proc_pid_status(5)), in kB. */

@@ -1,20 +1,24 @@
 import { readFile } from 'node:fs/promises';
-import { type Diagnosis, diagnose } from '../criu/diagnose.ts';
+import { type Diagnosis, type DiagnosisFacts, diagnose } from '../criu/diagnose.ts';
 import { readProcessTree } from '../criu/images.ts';
+import { externalUnixSockets, processNames } from '../criu/process-facts.ts';
 import type { Container } from '../model/container.ts';
 import { CryopodError, isCryopodError } from '../model/errors.ts';
-import { processTree } from '../system/procfs.ts';
 
 /**
  * Runs a dump; when CRIU fails, the error tells in one sentence what could not be saved, names the process, and keeps the
  * log's path and its decisive lines.
  */
 export async function explainDumpFailure(container: Container, work: () => Promise<void>): Promise<void> {
-  const processes = new Map(processTree(container.state.pid).map(({ pid, name }) => [pid, name]));
+  const { pid } = container.state;
+  const processes = processNames(pid);
   try {
     await work();
   } catch (error) {
-    const diagnosis = await diagnosisOf(error, 'dump', () => Promise.resolve(processes));
+    const diagnosis = await diagnosisOf(error, 'dump', async () => {
+      const [external] = await externalUnixSockets(pid);
+      return { processes, external: external && `process ${external.pid} (${external.process})` };
+    });
     if (diagnosis === undefined) throw error;
     throw explained('CHECKPOINT_FAILED', error, diagnosis, `cannot checkpoint ${container.config.name}`);
   }
@@ -31,7 +35,7 @@ export async function explainRestoreFailure<T>(
   } catch (error) {
     const diagnosis = await diagnosisOf(error, 'restore', async () => {
       const tree = await readProcessTree(images);
-      return new Map(tree.map(({ pid, name }) => [pid, name]));
+      return { processes: new Map(tree.map(({ pid, name }) => [pid, name])), external: undefined };
     });
     if (diagnosis === undefined) throw error;
     throw explained('RESTORE_FAILED', error, diagnosis, `cannot restore ${container.config.name}`);
@@ -41,11 +45,11 @@ export async function explainRestoreFailure<T>(
 async function diagnosisOf(
   error: unknown,
   phase: 'dump' | 'restore',
-  processes: () => Promise<Map<number, string>>,
+  facts: () => Promise<DiagnosisFacts>,
 ): Promise<(Diagnosis & { readonly path: string }) | undefined> {
   if (!isCryopodError(error) || error.log === undefined) return undefined;
   const { path } = error.log;
-  return { ...diagnose(phase, await readFile(path, 'utf8'), { processes: await processes() }), path };
+  return { ...diagnose(phase, await readFile(path, 'utf8'), await facts()), path };
 }
 
 function explained(
