@@ -156,6 +156,8 @@ export interface ContainerState {
   /** Path of the network namespace file while there is one. */
   readonly netns?: string | undefined;
   readonly networks: Readonly<Record<string, NetworkStatus>>;
+  /** Published ports with the host ports that were chosen; undefined while there is no network. */
+  readonly ports?: readonly PortMapping[] | undefined;
   /** The address is kept and packets to it are dropped (between a checkpoint and its restore). */
   readonly networkHeld: boolean;
 }

@@ -106,7 +106,7 @@ test('a file system without room for the memory is refused before anything is fr
     try {
       await box.ok(there('import', '--quiet', box.archive, 'localhost/small:latest'));
       // A variable of a shell is memory that is in no file.
-      const hog = 'x=$(head -c 80000000 /dev/zero | tr "\\0" y); echo ready; sleep 1000';
+      const hog = 'x=$(head -c 80000000 /dev/zero | tr "\\0" y); echo ready; sleep 1000; true';
       await box.ok(
         there('run', '-d', '--name', 'c', '--network', 'none', 'localhost/small:latest', 'sh', '-c', hog),
       );
