@@ -10,7 +10,7 @@ import { boundingSet, processCapabilities } from '../runtime/spec/capabilities.t
 import { hostFacts } from '../runtime/spec/host.ts';
 import { processLimits } from '../runtime/spec/limits.ts';
 import { cgroupsPath } from '../runtime/spec/resources.ts';
-import type { OciSpec } from '../runtime/types.ts';
+import type { OciSpec } from '../runtime/spec/types.ts';
 import { containerById, findContainer } from '../state/containers.ts';
 import { listImages } from '../state/images.ts';
 import { listVolumes } from '../state/volumes.ts';

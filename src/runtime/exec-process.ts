@@ -2,7 +2,8 @@ import type { ContainerConfig, SecurityOptions } from '../model/container.ts';
 import { mergeEnv, processEnv } from './environment.ts';
 import { boundingSet, processCapabilities } from './spec/capabilities.ts';
 import { processLimits } from './spec/limits.ts';
-import type { HostFacts, OciProcess, ResolvedUser } from './types.ts';
+import type { OciProcess } from './spec/types.ts';
+import type { HostFacts, ResolvedUser } from './types.ts';
 
 /** What `exec` was asked for. */
 export interface ExecProcessRequest {

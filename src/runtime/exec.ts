@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { type RunOptions, type RunResult, run } from '../system/process.ts';
 import { runDirectory, type StorePaths } from '../system/store-paths.ts';
 import { decisiveLine, failRuntime, lastLoggedError } from './runtime-errors.ts';
+import type { OciProcess } from './spec/types.ts';
 import { specJson } from './spec.ts';
-import type { ExecRequest, OciProcess } from './types.ts';
+import type { ExecRequest } from './types.ts';
 
 /** The runtime that runs it. */
 export interface ExecRuntime {

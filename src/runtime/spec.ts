@@ -9,7 +9,8 @@ import { containerMounts, rootPropagation } from './spec/mounts.ts';
 import { containerNamespaces } from './spec/namespaces.ts';
 import { protectedPaths } from './spec/paths.ts';
 import { cgroupResources, cgroupsPath } from './spec/resources.ts';
-import type { BuiltSpec, OciProcess, OciSpec, SpecFacts } from './types.ts';
+import type { OciProcess, OciSpec } from './spec/types.ts';
+import type { BuiltSpec, SpecFacts } from './types.ts';
 
 const OCI_VERSION = '1.0.2';
 /** podman's --umask default. */

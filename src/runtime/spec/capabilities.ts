@@ -1,6 +1,7 @@
 import type { SecurityOptions } from '../../model/container.ts';
 import { fail } from '../../model/errors.ts';
-import type { HostFacts, OciCapabilities } from '../types.ts';
+import type { HostFacts } from '../types.ts';
+import type { OciCapabilities } from './types.ts';
 
 /** Bit order of linux/capability.h. */
 export const CAPABILITIES = [

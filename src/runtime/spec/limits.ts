@@ -1,5 +1,6 @@
 import type { ResourceLimits } from '../../model/container.ts';
-import type { HostFacts, OciRlimit } from '../types.ts';
+import type { HostFacts } from '../types.ts';
+import type { OciRlimit } from './types.ts';
 
 /** podman's defaults (containers.conf(5), default_ulimits). */
 const DEFAULTS: readonly Limit[] = [

@@ -1,5 +1,6 @@
 import type { ContainerConfig } from '../../model/container.ts';
-import type { OciMount, ResolvedMount, SpecFacts } from '../types.ts';
+import type { ResolvedMount, SpecFacts } from '../types.ts';
+import type { OciMount } from './types.ts';
 
 /** Destinations of a read-only container that stay writable, as with podman's --read-only-tmpfs. */
 const WRITABLE_DIRECTORIES = ['/run', '/tmp', '/var/tmp'];

@@ -1,4 +1,5 @@
-import type { NamespaceChoice, OciNamespace, SpecFacts } from '../types.ts';
+import type { NamespaceChoice, SpecFacts } from '../types.ts';
+import type { OciNamespace } from './types.ts';
 
 /** The namespaces that the container does not share with the host. */
 export function containerNamespaces({ namespaces, host }: SpecFacts): OciNamespace[] {

@@ -1,5 +1,6 @@
 import type { ContainerConfig } from '../../model/container.ts';
-import type { OciDeviceRule, OciResources, SpecFacts } from '../types.ts';
+import type { SpecFacts } from '../types.ts';
+import type { OciDeviceRule, OciResources } from './types.ts';
 
 /** podman's default for --pids-limit. */
 const DEFAULT_PIDS = 2048;

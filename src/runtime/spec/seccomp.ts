@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { SecurityOptions } from '../../model/container.ts';
 import { fail, messageOf } from '../../model/errors.ts';
-import type { OciSeccomp, OciSeccompRule } from '../types.ts';
 import { boundingSet } from './capabilities.ts';
 import { hostFacts } from './host.ts';
 import { FALLBACK_PROFILE } from './seccomp-fallback.ts';
+import type { OciSeccomp, OciSeccompRule } from './types.ts';
 
 /** Where Debian's golang-github-containers-common and others install the profile that podman uses. */
 const INSTALLED_PROFILES = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json'];
