@@ -2,12 +2,14 @@
 
 # A CRIU has to fit the kernel, and `criu check` does not notice all: CRIU 4.1 passes on kernel 6.16 and newer but
 # fails on every TCP socket (checkpoint-restore/criu issue 2705). So a process with a socket is dumped for a test.
-criu_works() { "$1" check >/dev/null 2>&1 && dumps_a_socket "$1"; }
+criu_works() { "$1" check >/dev/null 2>&1 && dumps_sockets "$1"; }
 
-dumps_a_socket() {
+# Only a complaint about sockets counts: the caller's other open files, which the process inherits, may hinder a
+# dump as well and tell nothing about CRIU.
+dumps_sockets() {
   dump=$(mktemp -d "$temp/dump.XXXXXX")
   mkdir "$dump/empty"
-  setsid busybox httpd -f -p 127.0.0.1:0 -h "$dump/empty" </dev/null >/dev/null 2>&1 &
+  setsid busybox httpd -f -p 127.0.0.1:0 -h "$dump/empty" </dev/null >/dev/null 2>&1 9>&- &
   listener=$!
   tries=0
   until grep -q socket: "$dump/fds" 2>/dev/null || [ "$tries" -ge 100 ]; do
@@ -15,12 +17,11 @@ dumps_a_socket() {
     tries=$((tries + 1))
     sleep 0.02
   done
-  dump_status=0
   "$1" dump --tree "$listener" --images-dir "$dump" --log-file dump.log --leave-running \
-    >/dev/null 2>&1 || dump_status=1
+    >/dev/null 2>&1 || true
   kill -9 "$listener" 2>/dev/null || true
   wait "$listener" 2>/dev/null || true
-  return "$dump_status"
+  ! grep -q 'Error (criu/sockets' "$dump/dump.log"
 }
 
 # crun loads libcriu when it checkpoints; +CRIU in its version says only that it was built to do so.
