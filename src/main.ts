@@ -3,9 +3,11 @@ import { realpathSync } from 'node:fs';
 import type { CliContext } from './cli/context.ts';
 import { resolve } from './cli/parse/resolve.ts';
 import { renderError } from './cli/render/error.ts';
+import { progressMode, renderProgress } from './cli/render/progress.ts';
 import { TREE } from './cli/tree.ts';
 import type { EngineContext } from './engine/context.ts';
 import { CryopodError, ERROR_TABLE, fail } from './model/errors.ts';
+import type { Progress } from './model/progress.ts';
 import { isLogLevel, setLogLevel } from './system/log.ts';
 
 /** argv that runs this very program again: what the monitor calls when a container has ended. */
@@ -21,6 +23,7 @@ interface Globals {
   readonly runtime: string | undefined;
   readonly cgroupManager: string | undefined;
   readonly logLevel: string;
+  readonly progress: string;
   readonly timeout: number | undefined;
 }
 
@@ -43,6 +46,15 @@ function makeContext(globals: Globals, argv: readonly string[]): CliContext {
   };
 }
 
+function progressTo(wanted: string): Progress {
+  if (!['auto', 'json', 'none'].includes(wanted)) {
+    fail('USAGE', { message: `invalid --progress "${wanted}": must be auto, json or none` });
+  }
+  const { stderr } = process;
+  const mode = progressMode(stderr.isTTY && wanted === 'auto', wanted === 'json');
+  return renderProgress(mode, { write: (text) => stderr.write(text), columns: stderr.columns });
+}
+
 async function open(globals: Globals, signal: AbortSignal): Promise<EngineContext> {
   const { openEngine } = await import('./engine/open.ts');
   const manager = globals.cgroupManager;
@@ -54,6 +66,7 @@ async function open(globals: Globals, signal: AbortSignal): Promise<EngineContex
     runtime: globals.runtime,
     cgroupManager: manager,
     self: selfCommand(),
+    progress: progressTo(globals.progress),
     signal,
     lockTimeout: globals.timeout === undefined ? undefined : globals.timeout * 1000,
   });

@@ -18,5 +18,11 @@ export const GLOBAL_FLAGS = defineFlags({
     default: 'warn',
     help: 'Diagnostics on stderr from this level on: trace, debug, info, warn, error, fatal',
   },
+  progress: {
+    type: 'string',
+    value: 'auto|json|none',
+    default: 'auto',
+    help: 'How long work tells about itself on stderr: a line on a terminal, JSON events, nothing',
+  },
   timeout: { type: 'int', value: 'SECONDS', help: 'How long to wait for another command on the same object' },
 });

@@ -9,6 +9,7 @@ import { checkName } from '../model/ids.ts';
 import { parseSignal } from '../model/signals.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { findContainer, insertContainer, lookupContainer } from '../state/containers.ts';
+import { listImages } from '../state/images.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { timestamp } from '../system/clock.ts';
@@ -16,6 +17,7 @@ import { faultPoint } from '../system/faults.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { ensureImage, type PullPolicy } from './image/ensure.ts';
+import { withImagesLock } from './image/lock.ts';
 import { type CreateRequest, containerConfig } from './plan/container-config.ts';
 import { pickName } from './random-name.ts';
 import { removeContainer } from './remove.ts';
@@ -67,7 +69,12 @@ export async function createContainer(
       signalNumber: parseSignal,
     });
     const container: Container = { config, state: STOPPED_STATE };
-    await record(ctx, container);
+    await withImagesLock(ctx, 'make a container of', async () => {
+      if (!listImages(ctx.db).some(({ id: present }) => present === image.id)) {
+        fail('NO_SUCH_IMAGE', { message: `image ${imageName} was removed meanwhile: no such image` });
+      }
+      await record(ctx, container);
+    });
     await cidfile?.writeFile(id);
     return container;
   } finally {

@@ -3,10 +3,10 @@ import { fail } from '../model/errors.ts';
 import type { Progress } from '../model/progress.ts';
 import { silentProgress } from '../model/progress.ts';
 import { openDatabase } from '../state/database.ts';
+import { unfinishedOperations } from '../state/journal.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../state/locks.ts';
 import { databasePath, type StorePaths } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
-import { recover } from './recover.ts';
 
 export interface OpenOptions {
   readonly store: StorePaths;
@@ -41,6 +41,10 @@ export async function openEngine(options: OpenOptions): Promise<EngineContext> {
     signal: options.signal,
     lockTimeout: options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS,
   };
-  await recover(ctx);
+  if (unfinishedOperations(ctx.db).length > 0) {
+    // Loaded only when needed: recovery reaches nearly all of the engine, and most commands do not.
+    const { recover } = await import('./recover.ts');
+    await recover(ctx);
+  }
   return ctx;
 }

@@ -24,15 +24,20 @@ export const command = defineCommand({
   run: async (ctx: CliContext, { all, latest, force, ignore, time, volumes }, names) => {
     const engine = await ctx.engine();
     const selected = selectContainers(engine, { names, all, latest }, () => true);
-    return forEachName(ctx, selected, async (name) => {
-      try {
-        await removeContainer(engine, name, { force, volumes, timeout: time });
-        return name;
-      } catch (error) {
-        // podman agrees that nothing is wrong when --force finds nothing to remove.
-        if ((ignore || force) && isCryopodError(error, 'NO_SUCH_CONTAINER')) return undefined;
-        throw error;
-      }
-    });
+    return forEachName(
+      ctx,
+      selected,
+      async (name) => {
+        try {
+          await removeContainer(engine, name, { force, volumes, timeout: time });
+          return name;
+        } catch (error) {
+          // podman agrees that nothing is wrong when --force finds nothing to remove.
+          if ((ignore || force) && isCryopodError(error, 'NO_SUCH_CONTAINER')) return undefined;
+          throw error;
+        }
+      },
+      { NO_SUCH_CONTAINER: 1 },
+    );
   },
 });
