@@ -6,20 +6,14 @@ const TABLE = 'inet cryopod_hold';
 const CHAIN = 'CRYOPOD_HOLD';
 
 /**
- * Mark on the packets that CRIU itself puts into a socket while it dumps or restores a half-closed connection
- * (CRIU soccr/soccr.h, SOCCR_MARK). They never leave the namespace, but they do pass its filters.
- */
-const CRIU_MARK = '0xC114';
-
-/**
- * Without answers to neighbour discovery an IPv6 client would be told "host unreachable"; ARP is outside of these
+ * lo stays open: over it also come the packets that CRIU puts into a half-closed connection's socket when it restores
+ * it. Without answers to neighbour discovery an IPv6 client would be told "host unreachable"; ARP is outside of these
  * filters. The priority is that of raw (-300): dropped before connection tracking sees a packet without a socket.
  */
 const chain = (hook: 'input' | 'output', loopback: string): string => `
   chain ${hook} {
     type filter hook ${hook} priority -300; policy drop;
     ${loopback} "lo" accept
-    meta mark ${CRIU_MARK} accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
   }`;
 
@@ -79,7 +73,6 @@ const iptablesHold = (family: (typeof FAMILIES)[number]): string =>
     `-I OUTPUT -j ${CHAIN}`,
     `-A ${CHAIN} -i lo -j ACCEPT`,
     `-A ${CHAIN} -o lo -j ACCEPT`,
-    `-A ${CHAIN} -m mark --mark ${CRIU_MARK} -j ACCEPT`,
     ...(family === 'ip6tables' ? DISCOVERY : []),
     `-A ${CHAIN} -j DROP`,
     'COMMIT',

@@ -150,7 +150,7 @@ test('holding and releasing twice is the same as once, and a namespace that is g
   await holdNetwork(netns);
   assert.equal(await isHeld(netns), true);
   const table = await inside('nft', 'list', 'table', 'inet', 'cryopod_hold');
-  assert.equal(table.split('meta mark').length - 1, 2);
+  assert.equal(table.split('policy drop').length - 1, 2);
   await releaseNetwork(netns);
   await releaseNetwork(netns);
   assert.equal(await isHeld(netns), false);
