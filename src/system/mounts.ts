@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { fail } from '../model/errors.ts';
+import { readFileSync, realpathSync } from 'node:fs';
+import { errnoOf, fail } from '../model/errors.ts';
 import { run } from './process.ts';
 
 export interface MountPoint {
@@ -30,7 +30,20 @@ export function mountPoints(): MountPoint[] {
     });
 }
 
-export const isMounted = (target: string): boolean => mountPoints().some((mount) => mount.target === target);
+/** mountinfo knows paths without symbolic links; `path` may lead through some, such as /var/run. */
+function canonical(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return path;
+    throw error;
+  }
+}
+
+export function isMounted(target: string): boolean {
+  const path = canonical(target);
+  return mountPoints().some((mount) => mount.target === path);
+}
 
 /** mount(8) with an argv array. `options` are joined by commas; values must not hold commas or be checked before. */
 export async function mount(
@@ -48,9 +61,8 @@ export async function mount(
 
 /** Unmounts `target` and everything mounted below it. Idempotent: not mounted is success. */
 export async function unmountTree(target: string): Promise<void> {
-  const below = mountPoints().filter(
-    (mount) => mount.target === target || mount.target.startsWith(`${target}/`),
-  );
+  const top = canonical(target);
+  const below = mountPoints().filter((mount) => mount.target === top || mount.target.startsWith(`${top}/`));
   for (const { target: path } of below.toReversed()) {
     const result = await run(['umount', '--no-mtab', '--', path]);
     if (result.ok) continue;

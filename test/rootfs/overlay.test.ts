@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isCryopodError } from '../../src/model/errors.ts';
@@ -70,6 +70,17 @@ describe('the root file system of a container', () => {
       const rootfs = await mountRootfs(store, ID, layers);
       assert.equal(sh(rootfs, 'cat bottom name'), 'bottom\ntop\n');
       await unmountRootfs(store, ID);
+    }));
+
+  it('is found mounted when the path of the store leads through a symbolic link', () =>
+    withStore(async (real, base) => {
+      await mkdir(real.root);
+      await symlink(real.root, join(base, 'link'));
+      const store = { ...real, root: join(base, 'link') };
+      const layers = [await makeLayer(store, 'one', 'echo x > a')];
+      for (let i = 0; i < 2; i += 1) assert.equal(sh(await mountRootfs(store, ID, layers), 'cat a'), 'x\n');
+      await removeContainerFiles(store, ID);
+      assert.equal(existsSync(containerDirectory(real, ID)), false);
     }));
 
   it('works for an image without layers', () =>
