@@ -117,7 +117,7 @@ function forwardInput(
     stdin.pause();
     if (raw) stdin.setRawMode(false);
     // An open pipe on stdin must not keep this process from ending.
-    stdin.unref();
+    if ('unref' in stdin) stdin.unref();
   };
 }
 
