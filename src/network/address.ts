@@ -15,7 +15,7 @@ export interface Cidr {
   readonly last: bigint;
 }
 
-export const addressBits = (family: Family): number => (family === 4 ? 32 : 128);
+const addressBits = (family: Family): number => (family === 4 ? 32 : 128);
 
 /** Reads an IPv4 or IPv6 address (IPv4-mapped IPv6 stays IPv6; no zone). Undefined when it is none. */
 export function parseAddress(text: string): Address | undefined {
@@ -51,12 +51,6 @@ export function formatAddress({ family, value }: Address): string {
     ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16),
   );
   return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
-}
-
-/** The canonical text of an address given as text, or the text itself where it is no address. */
-export function canonicalAddress(text: string): string {
-  const address = parseAddress(text);
-  return address === undefined ? text : formatAddress(address);
 }
 
 /** Reads ADDRESS/PREFIX; host bits may be set and are cleared. Undefined when it is no CIDR. */

@@ -128,7 +128,7 @@ interface Resolv {
 }
 
 /** resolv.conf(5); of several search or options lines the last one counts. */
-export function readResolv(text: string): Resolv {
+function readResolv(text: string): Resolv {
   const lines = text.split('\n').map((line) => (line.split(/[#;]/)[0] ?? '').trim().split(/\s+/));
   const values = (key: string): string[][] =>
     lines.filter(([first]) => first === key).map(([, ...rest]) => rest);

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, fail } from '../model/errors.ts';
@@ -48,7 +47,7 @@ export const findAardvark = (): string | undefined => findProgram('aardvark-dns'
  * The network's name for netavark: netavark 1.4 names firewall chains by a hash of it, so that two networks of the same
  * name (podman's and cryopod's, or those of two stores) would share, and tear down, each other's chains.
  */
-export const netavarkName = (network: Network): string => `${network.name}-${network.id.slice(0, 12)}`;
+const netavarkName = (network: Network): string => `${network.name}-${network.id.slice(0, 12)}`;
 
 /**
  * Connects the namespace to its networks: bridge, veth pair, addresses, routes, firewall, port forwarding, DNS entries.
@@ -213,9 +212,3 @@ function hintFor(text: string): string | undefined {
     return 'Another interface has the name of the bridge; rename one.';
   return undefined;
 }
-
-/** True when DNS between containers can work on this host. */
-export const dnsAvailable = (): boolean => {
-  const path = findAardvark();
-  return path !== undefined && existsSync(path);
-};

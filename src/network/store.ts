@@ -128,12 +128,6 @@ export async function removeNetwork(store: StorePaths, name: string): Promise<vo
   await syncPath(networksDirectory(store));
 }
 
-/** What `network inspect` shows: podman's shape, with the containers on the network by ID. */
-export const networkReport = (
-  network: Network,
-  containers: Readonly<Record<string, unknown>> = {},
-): Record<string, unknown> => ({ ...network, containers });
-
 async function recordedNetworks(store: StorePaths): Promise<Network[]> {
   const names = await readdir(networksDirectory(store)).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return [];
