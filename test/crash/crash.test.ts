@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openDatabase } from '../../src/state/database.ts';
+import { FAULT_POINTS, type FaultPoint } from '../../src/system/faults.ts';
+import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
+
+/** The command that passes a fault point, by the first part of the point's name; what must have happened before it. */
+const COMMANDS: Readonly<
+  Record<string, { readonly before: readonly string[]; readonly command: readonly string[] }>
+> = {
+  create: { before: [], command: ['run'] },
+  start: { before: [], command: ['run'] },
+  checkpoint: { before: ['run'], command: ['container', 'checkpoint', 'c'] },
+  durable: { before: ['run'], command: ['container', 'checkpoint', 'c'] },
+  restore: { before: ['run', 'checkpoint'], command: ['container', 'restore', 'c'] },
+  remove: { before: ['run'], command: ['rm', '-f', '-t', '0', 'c'] },
+};
+
+const COUNT = 'i=0; while true; do i=$((i+1)); echo $i > /count; sleep 0.05; done';
+const RUN = [
+  'run',
+  '-d',
+  '--name',
+  'c',
+  '-p',
+  '127.0.0.1:0:80',
+  'localhost/busybox:latest',
+  'sh',
+  '-c',
+  COUNT,
+];
+
+const words = (command: readonly string[]): readonly string[] => (command[0] === 'run' ? RUN : command);
+
+const status = async (box: Sandbox): Promise<string> =>
+  (
+    await box.cryopod(['inspect', '--format', '{{.State.Status}}:{{.State.Checkpointed}}', 'c'])
+  ).stdout.trim();
+
+/** Every container runs, or is stopped with a checkpoint that restores, or is stopped or gone because it never ran. */
+async function assertWhole(box: Sandbox, ran: boolean): Promise<void> {
+  const now = await status(box);
+  if (now === 'exited:true') await box.ok(['container', 'restore', 'c']);
+  if (now === 'exited:true' || now === 'running:false') {
+    const first = Number(await box.ok(['exec', 'c', 'cat', '/count']));
+    assert.ok(first > 0, 'it counts');
+    return;
+  }
+  assert.ok(!ran || now === '', `a container that ran is ${now}`);
+  assert.ok(['', 'created:false', 'exited:false'].includes(now), `it is ${now}`);
+}
+
+function unfinished(box: Sandbox): unknown[] {
+  const db = openDatabase(join(box.root, 'state.db'));
+  try {
+    return db.prepare('SELECT operation, subject FROM journal').all();
+  } finally {
+    db.close();
+  }
+}
+
+async function leftovers(box: Sandbox): Promise<string[]> {
+  const all = await readdir(join(box.root, 'containers'), { recursive: true });
+  return all.filter((name) => name.includes('.tmp-') && !name.includes('merged'));
+}
+
+async function breakAt(box: Sandbox, point: FaultPoint, action: string): Promise<void> {
+  const plan = COMMANDS[point.split('.')[0] ?? ''];
+  assert.ok(plan !== undefined, `no command is known that passes ${point}`);
+  for (const step of plan.before) await box.ok(step === 'run' ? RUN : ['container', step, 'c']);
+  const broken = await box.cryopod(words(plan.command), { CRYOPOD_FAULT: `${point}:${action}` });
+  assert.notEqual(broken.code, 0, `${point}:${action} broke the command: ${broken.stderr}`);
+  await assertWhole(box, plan.before.length > 0);
+  assert.deepEqual(unfinished(box), []);
+  assert.deepEqual(await leftovers(box), []);
+  await box.ok(['rm', '-f', '-t', '0', 'c']);
+}
+
+for (const point of FAULT_POINTS) {
+  test(`${point}: whatever breaks there, the container is whole afterwards and can be used again`, async () => {
+    await withSandbox(async (box) => {
+      for (const action of ['kill', 'eio', 'enospc']) await breakAt(box, point, action);
+    });
+  });
+}
