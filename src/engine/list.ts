@@ -1,10 +1,9 @@
-import { readlink } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
 import type { Container } from '../model/container.ts';
 import { errnoOf, isCryopodError } from '../model/errors.ts';
 import type { Filters } from '../model/filters.ts';
-import { findNetwork } from '../network/store.ts';
 import { findContainer, listContainers } from '../state/containers.ts';
-import { type ContainerSize, containerSize } from './container-size.ts';
+import type { ContainerSize } from './container-size.ts';
 import type { EngineContext } from './context.ts';
 import { observe } from './observe.ts';
 import { containerFilter } from './plan/container-filter.ts';
@@ -49,7 +48,11 @@ export async function listAll(ctx: EngineContext, options: ListOptions): Promise
 
 async function networksOf(ctx: EngineContext, filters: Filters): Promise<ReadonlyMap<string, string>> {
   const names = new Map<string, string>();
-  for (const value of filters.get('network') ?? []) {
+  const values = filters.get('network') ?? [];
+  if (values.length === 0) return names;
+  // What only some lists need is loaded only for them: this command is called often.
+  const { findNetwork } = await import('../network/store.ts');
+  for (const value of values) {
     try {
       names.set(value, (await findNetwork(ctx.store, value)).name);
     } catch (error) {
@@ -65,21 +68,24 @@ async function withDetails(
   container: Container,
   { size = false, namespaces = false }: ListOptions,
 ): Promise<ListedContainer> {
+  const measured = size
+    ? await (await import('./container-size.ts')).containerSize(ctx, container)
+    : undefined;
   return {
     ...container,
-    ...(size ? { size: await containerSize(ctx, container) } : {}),
-    ...(namespaces ? { namespaces: await namespaceInodes(container.state.pid) } : {}),
+    ...(measured === undefined ? {} : { size: measured }),
+    ...(namespaces ? { namespaces: namespaceInodes(container.state.pid) } : {}),
   };
 }
 
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'];
 
-async function namespaceInodes(pid: number): Promise<Record<string, string>> {
+function namespaceInodes(pid: number): Record<string, string> {
   const inodes: Record<string, string> = {};
   if (pid === 0) return inodes;
   for (const name of NAMESPACES) {
     try {
-      inodes[name] = (await readlink(`/proc/${pid}/ns/${name}`)).replace(/\D/g, '');
+      inodes[name] = readlinkSync(`/proc/${pid}/ns/${name}`).replace(/\D/g, '');
     } catch (error) {
       // It has ended since.
       if (errnoOf(error) !== 'ENOENT') throw error;

@@ -6,7 +6,7 @@ import { parseOrder, sortListed } from '../container/listed-order.ts';
 import type { CliContext } from '../context.ts';
 import { defineCommand } from '../parse/command.ts';
 import { defineFlags, type ParsedFlags } from '../parse/flags.ts';
-import { isJsonFormat, renderList, toJson } from '../render/template.ts';
+import { renderTable } from '../render/table.ts';
 
 const FLAGS = defineFlags({
   all: { short: 'a', type: 'bool', help: 'Containers that do not run as well' },
@@ -28,7 +28,8 @@ const FLAGS = defineFlags({
 });
 type Flags = ParsedFlags<typeof FLAGS>;
 
-const HEADINGS = {
+/** Headings that differ from the field's name. */
+const HEADINGS: Readonly<Record<string, string>> = {
   Cgroup: 'CGROUPNS',
   CreatedHuman: 'CREATED',
   ID: 'CONTAINER ID',
@@ -54,21 +55,36 @@ function filtersOf({ filter }: Flags): Filters {
   return parseFilters(filter);
 }
 
-const defaultFormat = ({ ns, size }: Flags): string =>
-  `table ${(ns ? NAMESPACE_COLUMNS : [...COLUMNS, ...(size ? ['Size'] : [])]).map((name) => `{{.${name}}}`).join('\t')}`;
+type Fields = Readonly<Record<string, unknown>>;
 
-function render(listed: readonly ListedContainer[], flags: Flags): string {
+function defaultTable(items: readonly Fields[], { ns, size, noheading }: Flags): string {
+  const columns = ns ? NAMESPACE_COLUMNS : [...COLUMNS, ...(size ? ['Size'] : [])];
+  return renderTable(
+    columns.map((name) => HEADINGS[name] ?? name.toUpperCase()),
+    items.map((item) => columns.map((name) => String(item[name]))),
+    { noheading },
+  );
+}
+
+async function render(listed: readonly ListedContainer[], flags: Flags): Promise<string> {
   const now = Date.now();
+  const fields = (): Fields[] =>
+    listed.map((container) => listedFields(container, { whole: flags.noTrunc, now }));
   const { format } = flags;
-  if (format !== undefined && isJsonFormat(format)) {
+  if (format === undefined && flags.quiet)
+    return fields()
+      .map(({ ID }) => `${ID}\n`)
+      .join('');
+  if (format === undefined) return defaultTable(fields(), flags);
+  // Templates are loaded only where one is given: this command is called often.
+  const { isJsonFormat, renderList, toJson } = await import('../render/template.ts');
+  if (isJsonFormat(format)) {
     return `${toJson(
       listed.map((container) => listedJson(container, now)),
       2,
     )}\n`;
   }
-  const items = listed.map((container) => listedFields(container, { whole: flags.noTrunc, now }));
-  if (format === undefined && flags.quiet) return items.map(({ ID }) => `${ID}\n`).join('');
-  return renderList(format ?? defaultFormat(flags), items, {
+  return renderList(format, fields(), {
     name: 'ps',
     typeName: 'containers.psReporter',
     headings: HEADINGS,
@@ -91,7 +107,7 @@ export const command = defineCommand({
       size: flags.size || /\.Size\b/.test(flags.format ?? ''),
       namespaces: flags.ns,
     });
-    ctx.print(render(sortListed(listed, order), flags));
+    ctx.print(await render(sortListed(listed, order), flags));
     return 0;
   },
 });
