@@ -69,7 +69,8 @@ export async function openStackReader(): Promise<StackReader> {
   };
 
   const lookup: StackReader['lookup'] = async (roots, path) => {
-    let entry: StackEntry | undefined = { path: roots[0] ?? '', directories: roots };
+    const [top] = roots;
+    let entry: StackEntry | undefined = top === undefined ? undefined : { path: top, directories: roots };
     for (const name of path.split('/').filter((part) => part !== '')) {
       let known: Gathering | undefined;
       for (const directory of entry?.directories ?? []) {
