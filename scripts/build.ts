@@ -40,12 +40,16 @@ async function main(): Promise<void> {
     banner: { js: "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
     absWorkingDir: root,
     write: false,
+    metafile: true,
     logLevel: 'warning',
   });
   const bundle = result.outputFiles[0];
   if (bundle === undefined) throw new Error('esbuild wrote no bundle');
   await rm(join(dist, 'compiled'), { recursive: true, force: true });
   await publish('main.cjs', bundle.text, started);
+  // The names hold no spaces or quotes: they are those of this repository.
+  const sources = Object.keys(result.metafile.inputs).filter((path) => path.startsWith('src/'));
+  await publish('sources.sh', `sources='${sources.join(' ')}'\n`, started);
   // Last: its time is what bin/cryopod compares with the sources'.
   await publish('cryopod.cjs', ENTRY, started);
 }
