@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep, waitFor } from '../../src/system/clock.ts';
@@ -14,7 +22,9 @@ export interface Undo {
 /** Runs a test body with a private directory and undoes what it registered, whatever happens. */
 export async function inScratch(body: (directory: string, undo: Undo) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'cryopod-criu-'));
-  const steps: (() => Promise<unknown> | unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
+  const steps: (() => Promise<unknown> | unknown)[] = [
+    () => rmSync(directory, { recursive: true, force: true }),
+  ];
   try {
     await body(directory, { add: (step) => steps.push(step) });
   } finally {
@@ -33,7 +43,12 @@ export interface Subject {
  * Starts a Perl program (perl-base is on every Debian) in a session of its own with nothing inherited that CRIU could
  * stumble over, and waits until it says that it is ready by `ready();`.
  */
-export async function startPerl(directory: string, undo: Undo, code: string, name = 'subject'): Promise<Subject> {
+export async function startPerl(
+  directory: string,
+  undo: Undo,
+  code: string,
+  name = 'subject',
+): Promise<Subject> {
   const flag = join(directory, `${name}.ready`);
   const script = join(directory, `${name}.pl`);
   writeFileSync(script, `sub ready { open(my $f, '>', '${flag}'); close $f; }\n${code}\n`);
@@ -127,7 +142,11 @@ export async function startContainer(
   directory: string,
   undo: Undo,
   args: readonly string[],
-  settings: { readonly mounts?: readonly BundleMount[]; readonly overlay?: boolean; readonly stdout?: number } = {},
+  settings: {
+    readonly mounts?: readonly BundleMount[];
+    readonly overlay?: boolean;
+    readonly stdout?: number;
+  } = {},
 ): Promise<TestContainer> {
   const bundle = join(directory, 'bundle');
   await makeBundle(bundle, undo, settings.overlay === true);
@@ -144,7 +163,10 @@ export async function startContainer(
     run(['runc', '--root', join(directory, 'runc'), ...words], { stdout: 'pipe' });
   undo.add(() => runc('delete', '--force', id));
   const quiet = { stdout: settings.stdout ?? 'ignore', stderr: 'ignore' } as const;
-  const started = await run(['runc', '--root', join(directory, 'runc'), 'run', '-d', '-b', bundle, id], quiet);
+  const started = await run(
+    ['runc', '--root', join(directory, 'runc'), 'run', '-d', '-b', bundle, id],
+    quiet,
+  );
   if (!started.ok) throw new Error('runc did not start the container');
   const state = JSON.parse((await runc('state', id)).stdout) as { pid: number };
   const images = join(directory, 'img');
@@ -164,7 +186,18 @@ export async function startContainer(
     },
     restore: async (...flags) => {
       const log = join(directory, 'runc.log');
-      const command = ['runc', '--root', join(directory, 'runc'), '--log', log, 'restore', '-d', ...paths, '-b', bundle];
+      const command = [
+        'runc',
+        '--root',
+        join(directory, 'runc'),
+        '--log',
+        log,
+        'restore',
+        '-d',
+        ...paths,
+        '-b',
+        bundle,
+      ];
       const result = await run([...command, ...flags, id], { stdout: 'ignore', stderr: 'ignore' });
       return { result: { ...result, stderr: logOf('runc.log') }, log: logOf('restore.log'), images };
     },
