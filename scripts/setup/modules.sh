@@ -4,9 +4,11 @@
 modules_ready() { cmp -s "$repo/package-lock.json" "$repo/node_modules/.cryopod-lock"; }
 
 install_modules() {
-  say "installing npm packages (npm ci)"
+  say "installing npm packages"
   have npm || die "npm is missing: install it ('apt-get install npm'), then run this again."
-  (cd "$repo" && quietly npm ci --ignore-scripts --prefer-offline --no-audit --no-fund --silent) ||
+  # Not 'npm ci': it refuses a registry that lacks a package's builds for other systems. This takes the versions of the
+  # lock file all the same, and --no-save keeps the file as it is.
+  (cd "$repo" && quietly npm install --no-save --ignore-scripts --prefer-offline --no-audit --no-fund --silent) ||
     no_registry "the packages of package-lock.json"
   cp "$repo/package-lock.json" "$repo/node_modules/.cryopod-lock"
 }
