@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '../model/container.ts';
 import { messageOf } from '../model/errors.ts';
+import { clearCriuLock } from '../network/criu-lock.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { openRuntime } from '../runtime/runtime.ts';
@@ -117,7 +118,10 @@ async function goOnRunning(ctx: EngineContext, { config, state }: Container): Pr
   if (state.status === 'running' && (await runtime.state(config.id))?.status === 'paused') {
     await runtime.resume(config.id);
   }
-  if (state.netns !== undefined) await releaseNetwork(state.netns);
+  if (state.netns === undefined) return;
+  // CRIU's own lock stays behind where CRIU was killed together with the command.
+  await clearCriuLock(state.netns);
+  await releaseNetwork(state.netns);
 }
 
 async function repairRestore(
