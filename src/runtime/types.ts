@@ -261,23 +261,3 @@ export interface LogQuery {
   readonly ended?: (() => boolean | Promise<boolean>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-/*
- * The functions of this folder:
- *
- * runtime.ts       openRuntime(store: StorePaths, nameOrPath: string, options: { cgroupManager: 'cgroupfs' | 'systemd' }): OciRuntime
- *                  probeRuntime(store, path): Promise<RuntimeProbe>
- * monitor.ts       createContainer(request: MonitorRequest): Promise<MonitoredContainer>
- *                  restoreContainer(request: RestoreRequest): Promise<MonitoredContainer>
- *                  readExit(store, id): ContainerExit | undefined     forgetExit(store, id): void
- *                  monitorVersion(): Promise<string>
- * spec.ts          buildSpec(config: ContainerConfig, facts: SpecFacts): BuiltSpec
- *                  writeSpec(bundle: string, spec: OciSpec): Promise<void>
- * spec/host.ts     hostFacts(): HostFacts
- * spec/devices.ts  resolveDevices(mappings: readonly DeviceMapping[]): ResolvedDevice[]   hostDevices(): ResolvedDevice[]
- * spec/seccomp.ts  seccompFor(security: SecurityOptions): Promise<OciSeccomp | undefined>
- * passwd.ts        resolveUser(rootfs: string, user: string): ResolvedUser
- * exec-process.ts  execProcess(config, request: ExecProcessRequest): OciProcess
- * attach.ts        attach(request: AttachRequest): Promise<Attachment>   (await it before runtime.start)
- * logs.ts          readLogs(path: string, query: LogQuery): AsyncGenerator<LogLine>
- */

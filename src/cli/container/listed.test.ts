@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleContainer } from '../../engine/plan/testing.ts';
+import { sampleContainer } from '../../model/testing.ts';
 import { listedFields, listedJson } from './listed.ts';
 import { parseOrder, sortListed } from './listed-order.ts';
 

@@ -4,7 +4,7 @@ import type { Container } from '../../model/container.ts';
 import { isCryopodError } from '../../model/errors.ts';
 import { parseFilters } from '../../model/filters.ts';
 import { containerFilter } from './container-filter.ts';
-import { sampleContainer } from './testing.ts';
+import { sampleContainer } from '../../model/testing.ts';
 
 const db = sampleContainer(
   {

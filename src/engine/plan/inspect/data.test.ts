@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerConfig, ContainerState } from '../../../model/container.ts';
-import { sampleContainer } from '../testing.ts';
+import { sampleContainer } from '../../../model/testing.ts';
 import { inspectData } from './data.ts';
 import type { InspectFacts } from './facts.ts';
 

@@ -1,9 +1,4 @@
-import {
-  type Container,
-  type ContainerConfig,
-  type ContainerState,
-  STOPPED_STATE,
-} from '../../model/container.ts';
+import { type Container, type ContainerConfig, type ContainerState, STOPPED_STATE } from './container.ts';
 
 const CONFIG: ContainerConfig = {
   id: 'a1'.repeat(32),
