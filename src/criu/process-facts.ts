@@ -5,7 +5,7 @@ import { type ProcessStat, processStat, processTree } from '../system/procfs.ts'
 
 /** Something that a process has and CRIU cannot save, or only with an option. */
 export interface ProcessObstacle {
-  readonly kind: 'io_uring' | 'lock' | 'traced';
+  readonly kind: 'io_uring' | 'lock' | 'traced' | 'stopped';
   readonly pid: number;
   readonly process: string;
   /** The descriptor's number, the kind of lock, or the tracer. */
@@ -19,7 +19,8 @@ export interface ProcessObstacle {
 export function processObstacles(initPid: number): ProcessObstacle[] {
   const tree = processTree(initPid);
   const locks = lockHolders();
-  return tree.flatMap(({ pid, name }) => [
+  return tree.flatMap(({ pid, name, state }) => [
+    ...(state === 'T' ? [{ kind: 'stopped', pid, process: name, detail: '' } as const] : []),
     ...ioUring(pid, name),
     ...(locks.get(pid) ?? []).map((detail) => ({ kind: 'lock', pid, process: name, detail }) as const),
     ...tracer(pid, name),

@@ -5,6 +5,7 @@ import type { Container } from '../model/container.ts';
 import { errnoOf } from '../model/errors.ts';
 import { establishedConnections } from '../network/connections.ts';
 import { openRuntime } from '../runtime/runtime.ts';
+import { hostFacts } from '../runtime/spec/host.ts';
 import { processTree } from '../system/procfs.ts';
 import { spaceAt } from '../system/space.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
@@ -27,7 +28,10 @@ export async function checkpointFacts(ctx: EngineContext, container: Container):
     isRoot: process.geteuid?.() === 0,
     runtime: { name: runtime.name, ...ability },
     obstacles: running
-      ? [...connectionObstacles(state.pid), ...processObstacles(state.pid).map(obstacleOf)]
+      ? [
+          ...connectionObstacles(state.pid),
+          ...processObstacles(state.pid).filter(appliesHere).map(obstacleOf),
+        ]
       : [],
     memoryBytes: running ? memoryOf(state.pid) : 0,
     freeBytes: (await spaceAt(directory)).free,
@@ -48,6 +52,10 @@ function connectionObstacles(pid: number): Obstacle[] {
   ];
 }
 
+/** With the freezer of cgroup v2, CRIU dumps stopped processes as they are. */
+const appliesHere = ({ kind }: ProcessObstacle): boolean =>
+  kind !== 'stopped' || hostFacts().cgroupVersion === 1;
+
 function obstacleOf({ kind, pid, process: name, detail }: ProcessObstacle): Obstacle {
   const who = `process ${pid} (${name})`;
   switch (kind) {
@@ -61,6 +69,11 @@ function obstacleOf({ kind, pid, process: name, detail }: ProcessObstacle): Obst
         sentence: `${who} holds a file lock (${detail})`,
         hint: 'Use --file-locks to keep the locks (give it to the restore too).',
         solvedBy: 'fileLocks',
+      };
+    case 'stopped':
+      return {
+        sentence: `${who} is stopped by a signal, and CRIU cannot take hold of a stopped process that the freezer of cgroup v1 has frozen`,
+        hint: `Let it go on first: kill -CONT ${pid}`,
       };
     case 'traced':
       return {

@@ -5,6 +5,7 @@ import { errnoOf, fail } from '../model/errors.ts';
 import { copyUp } from '../rootfs/volumes.ts';
 import type { MountTarget } from '../rootfs/workdir.ts';
 import type { ResolvedMount } from '../runtime/types.ts';
+import { withLock } from '../state/locks.ts';
 import { putVolume } from '../state/volumes.ts';
 import type { EngineContext } from './context.ts';
 import { ensureVolume } from './volume/ensure.ts';
@@ -26,25 +27,44 @@ export async function resolveMounts(
 async function resolveMount(
   ctx: EngineContext,
   id: string,
-  { type, source, destination, options, anonymous }: ContainerMount,
+  mount: ContainerMount,
   rootfs: string,
 ): Promise<ResolvedMount> {
+  const { type, source, destination, options } = mount;
   if (type === 'tmpfs') return { type, source: '', destination, options };
   if (type === 'bind') {
     await requireSource(id, source, destination);
     return { type, source, destination, options };
   }
-  const volume = await ensureVolume(ctx, source, { anonymous: anonymous === true });
-  if (!volume.copiedUp) {
-    if (!options.includes('nocopy')) await copyUp(rootfs, destination, volume.mountpoint);
-    putVolume(ctx.db, { ...volume, copiedUp: true });
-  }
+  const mountpoint = await fillVolume(ctx, mount, rootfs);
   return {
     type: 'bind',
-    source: volume.mountpoint,
+    source: mountpoint,
     destination,
     options: options.filter((o) => o !== 'nocopy'),
   };
+}
+
+/** The volume's directory; its first user copies the image's content into it, and others wait until that is done. */
+async function fillVolume(
+  ctx: EngineContext,
+  { source, destination, options, anonymous }: ContainerMount,
+  rootfs: string,
+): Promise<string> {
+  return await withLock(
+    ctx.db,
+    `volume ${source}`,
+    'fill',
+    async () => {
+      const volume = await ensureVolume(ctx, source, { anonymous: anonymous === true });
+      if (!volume.copiedUp) {
+        if (!options.includes('nocopy')) await copyUp(rootfs, destination, volume.mountpoint);
+        putVolume(ctx.db, { ...volume, copiedUp: true });
+      }
+      return volume.mountpoint;
+    },
+    ctx.lockTimeout,
+  );
 }
 
 async function requireSource(id: string, source: string, destination: string): Promise<void> {

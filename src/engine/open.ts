@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { fail } from '../model/errors.ts';
 import type { Progress } from '../model/progress.ts';
 import { silentProgress } from '../model/progress.ts';
@@ -29,8 +29,10 @@ export async function openEngine(options: OpenOptions): Promise<EngineContext> {
       hint: 'Run it with sudo.',
     });
   }
-  const { store } = options;
-  for (const directory of [store.root, store.runroot]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  const store = {
+    root: makeRealDirectory(options.store.root),
+    runroot: makeRealDirectory(options.store.runroot),
+  };
   const ctx: EngineContext = {
     store,
     db: openDatabase(databasePath(store)),
@@ -47,4 +49,10 @@ export async function openEngine(options: OpenOptions): Promise<EngineContext> {
     await recover(ctx);
   }
   return ctx;
+}
+
+/** Without symbolic links in its path: runc refuses a root file system behind one. */
+function makeRealDirectory(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o711 });
+  return realpathSync(path);
 }

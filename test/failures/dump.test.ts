@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { hostFacts } from '../../src/runtime/spec/host.ts';
 import { waitFor } from '../../src/system/clock.ts';
 import { mount, unmountTree } from '../../src/system/mounts.ts';
 import { withSandbox } from '../fixtures/sandbox.ts';
@@ -138,5 +139,20 @@ test('an established connection and a file lock are told with the option that he
     );
     await startPerl(box, 'lock', `open($f, '>', '/lock'); flock($f, 2) or die`);
     await assertNotFrozen(box, 'lock', /holds? a file lock/, /--file-locks/, { preflight: true });
+  });
+});
+
+test('a stopped process is refused instead of hanging (cgroup v1)', async () => {
+  await withSandbox(async (box) => {
+    await startPerl(box, 'c', `if (!fork) { kill 'STOP', $$; sleep 1 while 1 } sleep 1`);
+    if (hostFacts().cgroupVersion === 2) {
+      await box.ok(['container', 'checkpoint', 'c']);
+      return;
+    }
+    await assertNotFrozen(box, 'c', /process \d+ \(perl\) is stopped by a signal/, /kill -CONT \d+/, {
+      preflight: true,
+    });
+    await box.ok(['exec', 'c', 'sh', '-c', 'kill -CONT -1']);
+    await box.ok(['container', 'checkpoint', 'c']);
   });
 });
