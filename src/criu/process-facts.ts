@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { errnoOf } from '../model/errors.ts';
 import { run } from '../system/process.ts';
 import { type ProcessStat, processStat, processTree } from '../system/procfs.ts';
 
 /** Something that a process has and CRIU cannot save, or only with an option. */
 export interface ProcessObstacle {
-  readonly kind: 'io_uring' | 'lock' | 'traced' | 'stopped';
+  readonly kind: 'io_uring' | 'lock' | 'traced' | 'stopped' | 'terminal';
   readonly pid: number;
   readonly process: string;
   /** The descriptor's number, the kind of lock, or the tracer. */
@@ -19,9 +19,10 @@ export interface ProcessObstacle {
 export function processObstacles(initPid: number): ProcessObstacle[] {
   const tree = processTree(initPid);
   const locks = lockHolders();
+  const ownTerminals = look(() => statSync(`/proc/${initPid}/root/dev/pts`).dev, undefined);
   return tree.flatMap(({ pid, name, state }) => [
     ...(state === 'T' ? [{ kind: 'stopped', pid, process: name, detail: '' } as const] : []),
-    ...ioUring(pid, name),
+    ...descriptors(pid).flatMap((descriptor) => descriptorObstacles(pid, name, descriptor, ownTerminals)),
     ...(locks.get(pid) ?? []).map((detail) => ({ kind: 'lock', pid, process: name, detail }) as const),
     ...tracer(pid, name),
   ]);
@@ -51,10 +52,25 @@ function descriptors(pid: number): [string, string][] {
   );
 }
 
-const ioUring = (pid: number, process: string): ProcessObstacle[] =>
-  descriptors(pid)
-    .filter(([, target]) => target === 'anon_inode:[io_uring]')
-    .map(([fd]) => ({ kind: 'io_uring', pid, process, detail: fd }));
+function descriptorObstacles(
+  pid: number,
+  process: string,
+  [fd, target]: readonly [string, string],
+  ownTerminals: number | undefined,
+): ProcessObstacle[] {
+  if (target === 'anon_inode:[io_uring]') return [{ kind: 'io_uring', pid, process, detail: fd }];
+  // Only paths can be terminals; sockets and pipes have none.
+  if (!target.startsWith('/')) return [];
+  const file = look(() => statSync(`/proc/${pid}/fd/${fd}`), undefined);
+  if (file === undefined || !isTerminal(file.rdev) || file.dev === ownTerminals) return [];
+  return [{ kind: 'terminal', pid, process, detail: target }];
+}
+
+/** Major numbers 136 to 143 are the slaves of pseudo-terminals (Linux devices.txt); the encoding is that of gnu_dev_major(3). */
+function isTerminal(device: number): boolean {
+  const major = (device >> 8) & 0xfff;
+  return major >= 136 && major <= 143;
+}
 
 /** proc_pid_status(5), TracerPid. */
 function tracer(pid: number, process: string): ProcessObstacle[] {

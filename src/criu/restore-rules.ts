@@ -67,7 +67,7 @@ export const RESTORE_RULES: readonly Rule[] = [
   },
   {
     // criu/tty.c
-    pattern: /tty: .*(?:Can't|Unable|not found|no master)/i,
+    pattern: /tty: .*(?:Can't|Unable|not found|no master|No task found with sid)/i,
     explain: (_, who) => `${who} used a terminal that cannot be made again`,
     hint: 'The terminal came from outside the container. Run it with -t.',
   },

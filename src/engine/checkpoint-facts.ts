@@ -75,6 +75,11 @@ function obstacleOf({ kind, pid, process: name, detail }: ProcessObstacle): Obst
         sentence: `${who} is stopped by a signal, and CRIU cannot take hold of a stopped process that the freezer of cgroup v1 has frozen`,
         hint: `Let it go on first: kill -CONT ${pid}`,
       };
+    case 'terminal':
+      return {
+        sentence: `${who} uses the terminal ${detail}, which comes from outside the container and cannot be made again`,
+        hint: 'Run the container with -t, so that it has a terminal of its own.',
+      };
     case 'traced':
       return {
         sentence: `${who} is traced by ${detail}`,

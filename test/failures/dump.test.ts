@@ -156,3 +156,30 @@ test('a stopped process is refused instead of hanging (cgroup v1)', async () => 
     await box.ok(['container', 'checkpoint', 'c']);
   });
 });
+
+test('a terminal from outside is refused, since no restore could bring it back', async () => {
+  await withSandbox(async (box) => {
+    const outside = spawn('script', ['-qfec', 'tty; sleep 1000', '/dev/null'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [said] = (await once(outside.stdout, 'data')) as [Buffer];
+      const terminal = said.toString().trim();
+      assert.match(terminal, /^\/dev\/pts\/\d+$/);
+      await startPerl(box, 'c', `open($f, '+<', '/outside') or die $!`, ['-v', `${terminal}:/outside`]);
+      await assertNotFrozen(
+        box,
+        'c',
+        /process \d+ \(perl\) uses the terminal \/\S+, which comes from outside/,
+        /-t/,
+        { preflight: true },
+      );
+      await startPerl(box, 'own', `open($f, '+<', '/dev/tty') or die $!`, ['-t']);
+      await box.ok(['container', 'checkpoint', 'own']);
+      await box.ok(['container', 'restore', 'own']);
+    } finally {
+      outside.kill('SIGKILL');
+      await once(outside, 'exit');
+    }
+  });
+});
