@@ -1,19 +1,22 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { basename } from 'node:path';
-import type { DumpStats } from '../criu/stats.ts';
+import { basename, join } from 'node:path';
+import { type DumpStats, readDumpStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
+import { messageOf } from '../model/errors.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
 import { syncTree, tempBeside } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
-import { checkpointDirectory } from '../system/store-paths.ts';
+import { logWarning } from '../system/log.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { dumpLogPath } from './bundle-files.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
-import { holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
+import { dumpIsComplete, holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { dump } from './dump.ts';
+import { processLives } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { settleExit } from './settle.ts';
 import { withContainer } from './with-container.ts';
@@ -48,14 +51,26 @@ export async function checkpointContainer(
     const { leaveRunning } = options;
     const entry = beginOperation(ctx.db, 'checkpoint', id, { images: basename(images), leaveRunning });
     faultPoint('checkpoint.journalled');
-    const dumped = await dumpOrResume(ctx, container, images, options).catch(async (error: unknown) => {
-      await rm(images, { recursive: true, force: true });
-      endOperation(ctx.db, entry);
-      throw error;
-    });
+    const runtimeDuration = await dumpOrResume(ctx, container, images, options).catch(
+      async (error: unknown) => {
+        const whole = await dumpIsComplete(
+          images,
+          checkpointDirectory(ctx.store, id),
+          dumpLogPath(ctx.store, id),
+        );
+        if (whole && !processLives(container)) {
+          logWarning(`the runtime reported a failure after CRIU had saved ${id}: ${messageOf(error)}`);
+          return 0;
+        }
+        await rm(images, { recursive: true, force: true });
+        endOperation(ctx.db, entry);
+        throw error;
+      },
+    );
+    const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
     await finishCheckpoint(ctx, container, images, options);
     endOperation(ctx.db, entry);
-    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...dumped };
+    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, runtimeDuration, statistics };
   });
 }
 
@@ -65,7 +80,7 @@ async function dumpOrResume(
   container: Container,
   images: string,
   options: CheckpointOptions,
-): Promise<Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>> {
+): Promise<number> {
   const { netns } = container.state;
   const hold = netns !== undefined && !options.leaveRunning;
   await mkdir(images, { mode: 0o700 });

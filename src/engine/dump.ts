@@ -1,7 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { writeCriuConfig } from '../criu/options.ts';
-import { type DumpStats, readDumpStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { shmDirectory } from '../rootfs/shm.ts';
 import { saveShm } from '../rootfs/shm-archive.ts';
@@ -12,37 +10,41 @@ import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { explainDumpFailure } from './explain.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
+import { processLives } from './observe.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
 
 /**
- * Lets CRIU write the container's processes into the existing directory `images`, and its /dev/shm beside the log. On
- * failure the processes run on as before and the error explains why (CHECKPOINT_FAILED).
+ * Lets CRIU write the container's processes into the existing directory `images`, beside the content of /dev/shm and the
+ * addresses that they know. CRIU's dump is the last step: once it has succeeded, nothing more can fail here. On failure
+ * the processes run on as before and the error explains why (CHECKPOINT_FAILED). Gives the runtime's microseconds.
  */
 export async function dump(
   ctx: EngineContext,
   container: Container,
   images: string,
   options: CheckpointOptions,
-): Promise<{ readonly runtimeDuration: number; readonly statistics: DumpStats }> {
+): Promise<number> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
-  const workPath = bundleDirectory(ctx.store, id);
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {});
+  await writeNetworkStatus(images, container.state.networks);
   const shm = shmDirectory(ctx.store, id);
   const shmInUse = existsSync(shm) && readdirSync(shm).length > 0;
-  // A running process could change /dev/shm between the dump and the copy of it; a frozen one cannot.
-  const freeze = options.leaveRunning && shmInUse;
-  const begun = monotonicMicroseconds();
-  if (freeze) await runtime.pause(id);
+  // /dev/shm must be saved as the dumped processes know it: they are frozen first, which CRIU leaves as it finds it.
+  if (shmInUse) await runtime.pause(id);
   try {
+    if (shmInUse) await saveShm(ctx.store, id, shmArchivePath(images));
+    const begun = monotonicMicroseconds();
     await explainDumpFailure(container, () =>
-      runtime.checkpoint(id, { imagePath: images, workPath, criuEnvironment, ...options }),
+      runtime.checkpoint(id, {
+        imagePath: images,
+        workPath: bundleDirectory(ctx.store, id),
+        criuEnvironment,
+        ...options,
+      }),
     );
-    const runtimeDuration = monotonicMicroseconds() - begun;
-    await saveShm(ctx.store, id, shmArchivePath(images));
-    await writeNetworkStatus(images, container.state.networks);
-    return { runtimeDuration, statistics: await readDumpStats(join(workPath, 'stats-dump')) };
+    return monotonicMicroseconds() - begun;
   } finally {
-    if (freeze) await runtime.resume(id);
+    if (shmInUse && processLives(container)) await runtime.resume(id);
   }
 }

@@ -4,6 +4,7 @@ import { readProcessTree } from '../criu/images.ts';
 import { externalUnixSockets, processNames } from '../criu/process-facts.ts';
 import type { Container } from '../model/container.ts';
 import { CryopodError, isCryopodError } from '../model/errors.ts';
+import { processLives } from './observe.ts';
 
 /**
  * Runs a dump; when CRIU fails, the error tells in one sentence what could not be saved, names the process, and keeps the
@@ -20,7 +21,14 @@ export async function explainDumpFailure(container: Container, work: () => Promi
       return { processes, external: external && `process ${external.pid} (${external.process})` };
     });
     if (diagnosis === undefined) throw error;
-    throw explained('CHECKPOINT_FAILED', error, diagnosis, `cannot checkpoint ${container.config.name}`);
+    const outcome = processLives(container) ? 'it goes on running' : 'its processes have ended';
+    throw explained(
+      'CHECKPOINT_FAILED',
+      error,
+      diagnosis,
+      `cannot checkpoint ${container.config.name}`,
+      outcome,
+    );
   }
 }
 
@@ -38,7 +46,13 @@ export async function explainRestoreFailure<T>(
       return { processes: new Map(tree.map(({ pid, name }) => [pid, name])), external: undefined };
     });
     if (diagnosis === undefined) throw error;
-    throw explained('RESTORE_FAILED', error, diagnosis, `cannot restore ${container.config.name}`);
+    throw explained(
+      'RESTORE_FAILED',
+      error,
+      diagnosis,
+      `cannot restore ${container.config.name}`,
+      'its checkpoint is kept',
+    );
   }
 }
 
@@ -57,8 +71,8 @@ function explained(
   cause: unknown,
   { sentence, hint, lines, path }: Diagnosis & { readonly path: string },
   what: string,
+  outcome: string,
 ): CryopodError {
-  const outcome = code === 'CHECKPOINT_FAILED' ? 'it goes on running' : 'its checkpoint is kept';
   return new CryopodError(code, {
     message: `${what}: ${sentence}; ${outcome}`,
     hint,
