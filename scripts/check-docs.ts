@@ -90,7 +90,7 @@ async function textFiles(): Promise<string[]> {
   const found: string[] = [];
   for await (const path of glob(patterns, { cwd: root }))
     if (statSync(join(root, path)).isFile()) found.push(path);
-  return found.sort();
+  return found.sort((a, b) => (a < b ? -1 : 1));
 }
 
 async function problemsOfAll(): Promise<string[]> {

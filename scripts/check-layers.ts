@@ -137,7 +137,7 @@ if (import.meta.main) {
   process.chdir(dirname(import.meta.dirname));
   const problems: string[] = [];
   for await (const path of glob('src/**/*.ts')) problems.push(...checkFile(path, readFileSync(path, 'utf8')));
-  problems.sort();
+  problems.sort((a, b) => (a < b ? -1 : 1));
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) console.error(`layers: ${problems.length} problem(s)`);
   process.exitCode = problems.length > 0 ? 1 : 0;

@@ -23,6 +23,8 @@ const NAME = 'redis';
 const scripts = import.meta.dirname;
 const cryopodPath = join(dirname(scripts), 'bin/cryopod');
 let directory = '';
+class Interrupted extends Error {}
+
 /** Ends the story early; what it made is removed by {@link cleanUp} all the same. */
 const interruption = new AbortController();
 const { signal } = interruption;
@@ -41,8 +43,8 @@ const pause = async (milliseconds: number): Promise<void> => {
   await sleep(milliseconds, undefined, { signal });
 };
 
-const keyOf = (index: number): string => `key:${String(index).padStart(6, '0')}`;
-const valueOf = (index: number): string => createHash('sha256').update(String(index)).digest('hex');
+const keyFor = (index: number): string => `key:${String(index).padStart(6, '0')}`;
+const valueFor = (index: number): string => createHash('sha256').update(String(index)).digest('hex');
 
 /** Numbers of the keys, a batch at a time: one round trip each. */
 function* batches(): Generator<readonly number[]> {
@@ -92,7 +94,7 @@ async function connectWhenReady(port: number): Promise<RedisClient> {
 async function fill(client: RedisClient): Promise<void> {
   const took = await timed(async () => {
     for (const batch of batches())
-      await Promise.all(batch.map((i) => client.send('SET', keyOf(i), valueOf(i))));
+      await Promise.all(batch.map((i) => client.send('SET', keyFor(i), valueFor(i))));
   });
   step('fill', `${count(KEYS)} keys over TCP`, [seconds(took)]);
 }
@@ -148,9 +150,9 @@ async function waitForAnswers(counter: Counter): Promise<void> {
 async function wrongValues(client: RedisClient): Promise<number> {
   let wrong = 0;
   for (const batch of batches()) {
-    const values = await client.send('MGET', ...batch.map(keyOf));
+    const values = await client.send('MGET', ...batch.map(keyFor));
     wrong += batch.filter(
-      (index, place) => !Array.isArray(values) || values[place] !== valueOf(index),
+      (index, place) => !Array.isArray(values) || values[place] !== valueFor(index),
     ).length;
   }
   return wrong;
@@ -207,7 +209,7 @@ async function cleanUp(): Promise<void> {
 async function main(): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), 'cryopod-demo-'));
   for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => interruption.abort(new Error(`interrupted by ${name}`)));
+    process.once(name, () => interruption.abort(new Interrupted(`interrupted by ${name}`)));
   try {
     await story();
   } finally {
@@ -219,7 +221,8 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  const reason = signal.reason instanceof Error && !(error instanceof Error) ? signal.reason : error;
+  // An interruption shows as whatever failed because of it; its own words are the reason.
+  const reason = signal.reason instanceof Interrupted ? signal.reason : error;
   console.error(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
   process.exitCode = 1;
 }
