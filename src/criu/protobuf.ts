@@ -75,6 +75,7 @@ export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema
   if (depth > MAX_DEPTH) broken('messages nest too deeply');
   const fields = new Map(Object.entries(schema).map(([name, field]) => [field.id, { name, field }]));
   const values = new Map<string, unknown>();
+  const lists = new Map<string, unknown[]>();
   const cursor: Cursor = { bytes, at: 0 };
   while (cursor.at < bytes.length) {
     const tag = Number(readVarint(cursor));
@@ -86,8 +87,8 @@ export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema
     }
     const { name, field } = known;
     const found = readField(cursor, wire, field.type, depth);
-    if (field.rule === 'repeated') values.set(name, [...((values.get(name) as unknown[]) ?? []), ...found]);
-    else values.set(name, found.at(-1));
+    lists.set(name, [...(lists.get(name) ?? []), ...found]);
+    values.set(name, field.rule === 'repeated' ? lists.get(name) : found.at(-1));
   }
   for (const [name, { rule }] of Object.entries(schema)) {
     if (values.has(name)) continue;

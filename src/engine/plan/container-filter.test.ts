@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Container } from '../../model/container.ts';
 import { isCryopodError } from '../../model/errors.ts';
 import { parseFilters } from '../../model/filters.ts';
-import { containerFilter } from './container-filter.ts';
 import { sampleContainer } from '../../model/testing.ts';
+import { containerFilter } from './container-filter.ts';
 
 const db = sampleContainer(
   {
