@@ -1,23 +1,34 @@
 import { DUMP_RULES } from './dump-rules.ts';
+import { loggedCommands } from './log-view.ts';
 import { RESTORE_RULES } from './restore-rules.ts';
 
-/** What is known about the processes, so that a PID in a log becomes a name. */
+/** What is known about the processes beside the log, so that a PID becomes a name. */
 export interface DiagnosisFacts {
   /** Command names by PID, in the PID namespace that the log speaks of. */
   readonly processes: ReadonlyMap<number, string>;
-  /** The process with a unix socket that leads out of the container, where one was found; CRIU does not name it. */
+  /** The process with a unix socket that leads out of the container, for logs that do not name it. */
+  readonly external: string | undefined;
+}
+
+/** The place in a log where a rule has matched. */
+export interface Scene {
+  readonly lines: readonly string[];
+  /** Index of the line that matched. */
+  readonly at: number;
+  /** The process that the line is about: `process 7 (redis-server)`, or `a process`. */
+  readonly who: string;
+  /** Names another process in the same form. */
+  readonly name: (pid: number) => string;
   readonly external: string | undefined;
 }
 
 /** One failure that CRIU tells of in its log, in a user's words. */
 export interface Rule {
   readonly pattern: RegExp;
-  /** What could not be saved or restored and why: a clause without a full stop. `who` names the process. */
-  readonly explain: (match: RegExpExecArray, who: string) => string;
+  /** What could not be saved or restored and why: a clause without a full stop. */
+  readonly explain: (match: RegExpExecArray, scene: Scene) => string;
   /** What to do about it. */
   readonly hint: string;
-  /** The log does not tell whose socket it is; the facts do. */
-  readonly externalSocket?: boolean;
 }
 
 export interface Diagnosis {
@@ -26,6 +37,8 @@ export interface Diagnosis {
   /** The lines of the log that decided. */
   readonly lines: readonly string[];
 }
+
+type Phase = 'dump' | 'restore';
 
 /** Errors that CRIU logs and then goes on: they decide nothing. */
 const HARMLESS = [
@@ -36,68 +49,96 @@ const HARMLESS = [
 ];
 /** Errors that only repeat that something before them failed. */
 const CONSEQUENCES = [
-  /Dump (?:files|core|mm|file locks) \(pid: \d+\) failed/,
+  /Dump (?:files|core|mm|file locks|mappings) \(pid: \d+\) failed/,
   /Dumping FAILED/,
   /Restoring FAILED/,
   /Pre-dumping FAILED/,
   /exited, status=\d+/,
   /Unable to open fd=\d+ id=/,
+  /Restorer fail \d+/,
+  /`- Can't open vma/,
+  /bfd: Error flushing image/,
+  /Message reply from daemon is trimmed/,
 ];
+
+/** Warnings that tell why the error after them happened. */
+const TELLING_WARNINGS = /Warn\s+\(.*Unable to interrupt task/;
 
 /** `(00.193135) Error (criu/sk-inet.c:200): …`; in a restore the PID that logs stands in between. */
 const isError = (line: string): boolean =>
-  /\bError \(/.test(line) && !HARMLESS.some((pattern) => pattern.test(line));
+  (/\bError \(/.test(line) && !HARMLESS.some((pattern) => pattern.test(line))) || TELLING_WARNINGS.test(line);
+
+const isConsequence = (line: string): boolean => CONSEQUENCES.some((pattern) => pattern.test(line));
 
 const FALLBACK_HINT = 'The log tells more.';
 
 /**
- * Reads dump.log (phase dump) or restore.log and says in one sentence what CRIU could not do. Always gives an answer: where
- * no rule fits, the first error of the log speaks for itself. Pure.
+ * Reads dump.log (phase dump) or restore.log and says in one sentence what CRIU could not do. Always gives an answer:
+ * where no rule fits, the first error of the log speaks for itself. Pure. Logs of CRIU 3.17 to 4.2 at level 4.
  */
-export function diagnose(phase: 'dump' | 'restore', log: string, facts: DiagnosisFacts): Diagnosis {
-  const errors = log.split('\n').filter(isError);
-  const rules = phase === 'dump' ? DUMP_RULES : RESTORE_RULES;
-  for (const [index, line] of errors.entries()) {
-    for (const { pattern, explain, hint, externalSocket } of rules) {
-      const match = pattern.exec(line);
-      if (match === null) continue;
-      const known = externalSocket === true ? facts.external : undefined;
-      const who = known ?? processOf(phase, errors.slice(index), facts.processes);
-      return { sentence: explain(match, who), hint, lines: decisive(errors, line) };
-    }
+export function diagnose(phase: Phase, log: string, facts: DiagnosisFacts): Diagnosis {
+  const lines = log.split('\n');
+  const errors = [...lines.keys()].filter((at) => isError(lines[at] ?? ''));
+  const found = firstMatch(phase === 'dump' ? DUMP_RULES : RESTORE_RULES, lines, errors);
+  if (found !== undefined) {
+    const { rule, match, at } = found;
+    const scene = sceneAt(phase, lines, at, facts);
+    return { sentence: rule.explain(match, scene), hint: rule.hint, lines: decisive(lines, errors, at) };
   }
-  const [first] = errors.filter((line) => !CONSEQUENCES.some((pattern) => pattern.test(line)));
-  const said = first ?? errors[0];
+  const at = errors.find((index) => !isConsequence(lines[index] ?? '')) ?? errors[0];
+  if (at === undefined) return { sentence: 'CRIU failed without saying why', hint: FALLBACK_HINT, lines: [] };
+  const { who } = sceneAt(phase, lines, at, facts);
+  const about = who === A_PROCESS ? '' : ` (at ${who})`;
   return {
-    sentence: said === undefined ? 'CRIU failed without saying why' : `CRIU says: ${messageOf(said)}`,
+    sentence: `CRIU says: ${messageOf(lines[at] ?? '')}${about}`,
     hint: FALLBACK_HINT,
-    lines: said === undefined ? [] : decisive(errors, said),
+    lines: decisive(lines, errors, at),
   };
 }
 
-const messageOf = (line: string): string => line.replace(/^.*?Error \([^)]*\):\s*/, '').trim();
+function firstMatch(
+  rules: readonly Rule[],
+  lines: readonly string[],
+  errors: readonly number[],
+): { readonly rule: Rule; readonly match: RegExpExecArray; readonly at: number } | undefined {
+  for (const at of errors) {
+    for (const rule of rules) {
+      const match = rule.pattern.exec(lines[at] ?? '');
+      if (match !== null) return { rule, match, at };
+    }
+  }
+  return undefined;
+}
 
-/** The line itself and the other errors around it that are not mere consequences, at most five. */
-function decisive(errors: readonly string[], line: string): string[] {
-  const others = errors.filter(
-    (other) => other !== line && !CONSEQUENCES.some((pattern) => pattern.test(other)),
-  );
-  return [line, ...others].slice(0, 5).map((text) => text.trim());
+const messageOf = (line: string): string => line.replace(/^.*?(?:Error|Warn) +\([^)]*\):\s*/, '').trim();
+
+/** The line itself and the errors after it that are not mere consequences, at most five. */
+function decisive(lines: readonly string[], errors: readonly number[], at: number): string[] {
+  const others = errors.filter((index) => index > at && !isConsequence(lines[index] ?? ''));
+  return [at, ...others].slice(0, 5).map((index) => (lines[index] ?? '').trim());
+}
+
+const A_PROCESS = 'a process';
+
+function sceneAt(phase: Phase, lines: readonly string[], at: number, facts: DiagnosisFacts): Scene {
+  const logged = loggedCommands(lines);
+  const name = (pid: number): string => {
+    const command = facts.processes.get(pid) ?? logged.get(pid);
+    return command === undefined ? `process ${pid}` : `process ${pid} (${command})`;
+  };
+  const pid = processAt(phase, lines, at);
+  return { lines, at, who: pid === undefined ? A_PROCESS : name(pid), name, external: facts.external };
 }
 
 /**
- * CRIU tells the process in the line after a failed dump of it (`Dump files (pid: 7)`), and in front of a line of a
- * restore (`(00.1)   7: Error`).
+ * The process that an error is about. The parasite and the restorer (`pie: 7: …`) and every line of a restore
+ * (`(00.1)   7: …`) begin with it; a dump tells it in the line after (`Dump files (pid: 7) failed`).
  */
-function processOf(
-  phase: 'dump' | 'restore',
-  following: readonly string[],
-  processes: ReadonlyMap<number, string>,
-): string {
-  const pattern = phase === 'dump' ? /\(pid: (\d+)\)/ : /^\(\d+\.\d+\)\s+(\d+): /;
-  const match = following.map((line) => pattern.exec(line)).find((found) => found !== null);
-  if (match === undefined || match === null) return 'a process';
-  const pid = Number(match[1]);
-  const name = processes.get(pid);
-  return name === undefined ? `process ${pid}` : `process ${pid} (${name})`;
+function processAt(phase: Phase, lines: readonly string[], at: number): number | undefined {
+  const own = /^(?:\(\d+\.\d+\)\s*)?(?:pie: )?(\d+): /.exec((lines[at] ?? '').trimStart());
+  if (own !== null) return Number(own[1]);
+  if (phase === 'restore') return undefined;
+  const after = lines.slice(at).filter(isError);
+  const match = after.map((line) => /\(pid: (\d+)\)/.exec(line)).find((found) => found !== null);
+  return match === undefined || match === null ? undefined : Number(match[1]);
 }

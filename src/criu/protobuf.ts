@@ -87,8 +87,10 @@ export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema
     }
     const { name, field } = known;
     const found = readField(cursor, wire, field.type, depth);
-    lists.set(name, [...(lists.get(name) ?? []), ...found]);
-    values.set(name, field.rule === 'repeated' ? lists.get(name) : found.at(-1));
+    const list = lists.get(name) ?? [];
+    for (const value of found) list.push(value);
+    lists.set(name, list);
+    values.set(name, field.rule === 'repeated' ? list : found.at(-1));
   }
   for (const [name, { rule }] of Object.entries(schema)) {
     if (values.has(name)) continue;
