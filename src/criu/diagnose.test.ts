@@ -8,7 +8,7 @@ const NOTHING: DiagnosisFacts = { processes: new Map(), external: undefined };
 
 /** Lines that CRIU 4.2.1 (where the name does not say another) wrote when each failure was caused. */
 const recorded = (name: string): string =>
-  readFileSync(join(import.meta.dirname, 'testdata', `${name}.log`), 'utf8');
+  readFileSync(join(import.meta.dirname, 'testdata', `${name}.txt`), 'utf8');
 
 /** What each recorded log must be explained as, and what the hint must name. */
 const EXPLAINED: Readonly<Record<string, readonly [sentence: RegExp, hint: RegExp]>> = {
