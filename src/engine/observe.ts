@@ -2,12 +2,15 @@ import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { readExit } from '../runtime/monitor.ts';
 import { timestamp } from '../system/clock.ts';
-import { bootId, isAlive } from '../system/procfs.ts';
+import { bootId, isAlive, processStat } from '../system/procfs.ts';
 import type { EngineContext } from './context.ts';
 
 /** True while the container's first process lives. */
 export const processLives = ({ state }: Container): boolean =>
   state.bootId === bootId() && isAlive(state.pid, state.pidStart);
+
+/** The monitor lives and has still to write how the container ended. A reused PID would only delay the answer. */
+const isMonitored = ({ state }: Container): boolean => processStat(state.monitorPid)?.name === 'conmon';
 
 /** The record says that it runs or is paused (it may have ended since; see {@link observe}). */
 export const recordedAsActive = ({ state }: Container): boolean =>
@@ -19,7 +22,10 @@ export const recordedAsActive = ({ state }: Container): boolean =>
  */
 export function observe(ctx: EngineContext, container: Container): Container {
   if (!recordedAsActive(container) || processLives(container)) return container;
-  const exit = container.state.bootId === bootId() ? readExit(ctx.store, container.config.id) : undefined;
+  const sameBoot = container.state.bootId === bootId();
+  const exit = sameBoot ? readExit(ctx.store, container.config.id) : undefined;
+  // A process is gone a moment before its monitor has written down how it ended: until then it counts as running.
+  if (sameBoot && exit === undefined && isMonitored(container)) return container;
   return {
     config: container.config,
     state: {

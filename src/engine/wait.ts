@@ -1,5 +1,4 @@
-import { readExit } from '../runtime/monitor.ts';
-import { findContainer, lookupContainer } from '../state/containers.ts';
+import { exitCodeOfRemoved, findContainer, lookupContainer } from '../state/containers.ts';
 import { sleep } from '../system/clock.ts';
 import type { EngineContext } from './context.ts';
 import { observe } from './observe.ts';
@@ -8,7 +7,7 @@ import { observe } from './observe.ts';
 export type WaitCondition = 'stopped' | 'exited' | 'running' | 'paused' | 'created';
 
 /**
- * Waits until the container reaches the condition; gives its exit code, or -1 when it was removed meanwhile.
+ * Waits until the container reaches the condition; gives its exit code, also when it was removed meanwhile.
  * Errors: NO_SUCH_CONTAINER.
  */
 export async function waitContainer(
@@ -17,11 +16,13 @@ export async function waitContainer(
   condition: WaitCondition = 'stopped',
   intervalMs = 20,
 ): Promise<number> {
+  const removed = exitCodeOfRemoved(ctx.db, nameOrId);
+  if (removed !== undefined) return removed;
   const { id } = findContainer(ctx.db, nameOrId).config;
   const wanted = condition === 'stopped' ? 'exited' : condition;
   for (;;) {
     const recorded = lookupContainer(ctx.db, id);
-    if (recorded === undefined) return readExit(ctx.store, id)?.code ?? -1;
+    if (recorded === undefined) return exitCodeOfRemoved(ctx.db, id) ?? -1;
     const { state } = observe(ctx, recorded);
     if (state.status === wanted || (condition === 'stopped' && state.status === 'created'))
       return state.exitCode;

@@ -96,7 +96,23 @@ export function replaceContainer(db: Database, { config, state }: Container): vo
   });
 }
 
-/** Idempotent. */
+/** Milliseconds for which the exit code of a removed container can still be asked for, as in podman. */
+const EXIT_MEMORY_MS = 5 * 60_000;
+
+/** Forgets a container but for its exit code, which whoever waits for it may ask for a while. Idempotent. */
 export function deleteContainer(db: Database, id: string): void {
-  db.prepare('DELETE FROM containers WHERE id = ?').run(id);
+  transaction(db, () => {
+    const container = containerById(db, id);
+    if (container === undefined) return;
+    const now = Date.now();
+    db.prepare('DELETE FROM exits WHERE since < ?').run(now - EXIT_MEMORY_MS);
+    db.prepare('INSERT OR REPLACE INTO exits VALUES (?, ?, ?)').run(id, container.state.exitCode, now);
+    db.prepare('DELETE FROM containers WHERE id = ?').run(id);
+  });
+}
+
+/** The exit code of a container that was removed lately; undefined when it is not known (any more). */
+export function exitCodeOfRemoved(db: Database, id: string): number | undefined {
+  const row = db.prepare('SELECT code FROM exits WHERE container = ?').get(id);
+  return row === undefined ? undefined : Number(row.code);
 }

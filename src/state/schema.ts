@@ -33,4 +33,11 @@ export const MIGRATIONS: readonly string[] = [
     since TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE exits (
+    container TEXT PRIMARY KEY,
+    code INTEGER NOT NULL,
+    since INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
