@@ -22,8 +22,8 @@ private_apt() {
   quietly apt-get -q -y --no-install-recommends \
     -o Dir::State="$closure_apt/state" -o Dir::State::status="$closure_apt/status" \
     -o Dir::Cache="$closure_apt/cache" -o Dir::Etc::sourcelist="$closure_apt/sources.list" \
-    -o Dir::Etc::sourceparts=- -o Dir::Etc::preferences=- -o Dir::Etc::preferencesparts=- \
-    -o Acquire::Languages=none -o APT::Sandbox::User=root "$@"
+    -o Dir::Etc::sourceparts=- -o Dir::Etc::preferences=none -o Dir::Etc::preferencesparts="$closure_apt/none" \
+    -o Acquire::Languages=none -o APT::Update::Error-Mode=any -o APT::Sandbox::User=root "$@"
 }
 
 # fetch_closure SUITE DIR PACKAGE...: unpack the packages and all they need into DIR. Fails if the suite lacks
@@ -38,7 +38,7 @@ fetch_closure() {
     [ -n "$mirror" ] || { update_lists && mirror=$(debian_mirror); }
     [ -n "$mirror" ] || die "apt knows no mirror of Debian $(host_suite): add one to \
 /etc/apt/sources.list, run 'apt-get update', then run this again."
-    mkdir -p "$closure_apt/state/lists/partial" "$closure_apt/cache/archives/partial"
+    mkdir -p "$closure_apt/none" "$closure_apt/state/lists/partial" "$closure_apt/cache/archives/partial"
     printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
       "$mirror" "$closure_suite" >"$closure_apt/sources.list"
     private_apt update || return 1
@@ -70,15 +70,18 @@ EOF
 }
 
 # install_closure NAME PROGRAM CHECK PACKAGE...: try the newer suites in turn until CHECK (a function that gets
-# the wrapper's path) is content; then put the closure at $tools/NAME and its wrapper at $tools/bin/NAME.
+# the wrapper's path) is content; then put the closure at $tools/NAME and its wrapper at $tools/bin/NAME. Where that
+# fails, fetched_suites tells which suites could be fetched.
 install_closure() {
   closure_name=$1
   closure_program=$2
   closure_check=$3
   shift 3
+  fetched_suites=
   for suite in $(newer_suites); do
     say "fetching $closure_name of Debian $suite with its libraries into $tools/$closure_name"
     fetch_closure "$suite" "$temp/$closure_name" "$@" || continue
+    fetched_suites="$fetched_suites $suite"
     write_wrapper "$temp/try-$closure_name" "$temp/$closure_name" "$closure_program" || continue
     "$closure_check" "$temp/try-$closure_name" || continue
     rm -rf "$tools/$closure_name"

@@ -58,9 +58,12 @@ install_criu() {
     fi
     if install_closure criu usr/sbin/criu criu_works criu; then return 0; fi
   fi
-  die "no CRIU works on kernel $(uname -r). 'criu check --all' names what the kernel lacks \
-(CONFIG_CHECKPOINT_RESTORE above all); kernels since 6.13 need CRIU 4.1 or newer, since 6.16 CRIU 4.2: install \
-one that can dump a process with a socket, then run this again."
+  [ -n "${fetched_suites:-}" ] || die "no CRIU here works on kernel $(uname -r), and none could be fetched from \
+Debian $(newer_suites) (apt's words are above). Check with 'apt-get update' that the mirror is reachable and has one \
+of these suites, or install CRIU 4.2 or newer by other means; then run this again."
+  die "no CRIU works on kernel $(uname -r), not even that of Debian$fetched_suites. 'criu check --all' names what \
+the kernel lacks (CONFIG_CHECKPOINT_RESTORE above all); kernels since 6.13 need CRIU 4.1 or newer, since 6.16 CRIU \
+4.2: install one that can dump a process with a socket, then run this again."
 }
 
 # crun is a choice beside runc, so a host without a suitable one is told and goes on.
