@@ -2,7 +2,7 @@ import type { Container } from '../model/container.ts';
 import { findContainer } from '../state/containers.ts';
 import { withLock } from '../state/locks.ts';
 import type { EngineContext } from './context.ts';
-import { observe, recordedAsActive } from './observe.ts';
+import { processLives, recordedAsActive } from './observe.ts';
 import { settleExit } from './settle.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function withContainer<T>(
     operation,
     async () => {
       const recorded = findContainer(ctx.db, id);
-      const ended = recordedAsActive(recorded) && observe(ctx, recorded).state.status === 'exited';
+      const ended = recordedAsActive(recorded) && !processLives(recorded);
       return await work(ended ? await settleExit(ctx, recorded) : recorded);
     },
     ctx.lockTimeout,
