@@ -13,6 +13,7 @@ export const IMAGE_MAGIC = {
   inventory: 0x58313116,
   pstree: 0x50273030,
   core: 0x55053847,
+  pagemap: 0x56084025,
   stats: 0x57093306,
 } as const;
 
