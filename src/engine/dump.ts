@@ -9,6 +9,7 @@ import { bundleDirectory } from '../system/store-paths.ts';
 import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { explainDumpFailure } from './explain.ts';
+import { noteConnections } from './network/connections-file.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
 import { processLives } from './observe.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
@@ -28,6 +29,7 @@ export async function dump(
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {});
   await writeNetworkStatus(images, container.state.networks);
+  await noteConnections(ctx.store, container.config, container.state.pid);
   const shm = shmDirectory(ctx.store, id);
   const shmInUse = existsSync(shm) && readdirSync(shm).length > 0;
   // /dev/shm must be saved as the dumped processes know it: they are frozen first, which CRIU leaves as it finds it.

@@ -9,6 +9,7 @@ import { beginOperation, endOperation } from '../state/journal.ts';
 import { faultPoint } from '../system/faults.ts';
 import { runDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
+import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
 import { dependencies } from './plan/dependencies.ts';
 import { release } from './release.ts';
@@ -68,6 +69,7 @@ export async function removeLocked(
   faultPoint('remove.journalled');
   await openRuntime(ctx.store, runtime, { cgroupManager }).delete(id, { force: true });
   await release(ctx, container);
+  await freeConnections(ctx.store, id);
   faultPoint('remove.unmounted');
   await removeContainerFiles(ctx.store, id);
   await rm(runDirectory(ctx.store, id), { recursive: true, force: true });

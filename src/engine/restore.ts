@@ -21,6 +21,7 @@ import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
+import { freeConnections } from './network/connections-file.ts';
 import { type RestoreOptions, refuseRestore, withoutIgnoredAddresses } from './plan/restore.ts';
 import { prepare } from './prepare.ts';
 import { withContainer } from './with-container.ts';
@@ -106,6 +107,7 @@ async function thaw(ctx: EngineContext, container: Container, options: RestoreOp
     reservation.close();
     faultPoint('restore.running');
     if (holdings.netns !== undefined) await releaseNetwork(holdings.netns);
+    await freeConnections(ctx.store, id);
     faultPoint('restore.released');
     const running = updateState(ctx.db, id, {
       ...holdings,

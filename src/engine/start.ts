@@ -12,6 +12,7 @@ import { bootId, processStat } from '../system/procfs.ts';
 import { criuConfigPath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { exitCommand } from './exit-command.ts';
+import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
 import { prepare } from './prepare.ts';
 import { release } from './release.ts';
@@ -101,6 +102,7 @@ const NO_CHECKPOINT = {
 
 /** The address that was kept for a restore is given back: its old connections have no one to answer them any more. */
 async function forgetCheckpointHold(ctx: EngineContext, container: Container): Promise<void> {
+  await freeConnections(ctx.store, container.config.id);
   if (!container.state.networkHeld) return;
   updateState(ctx.db, container.config.id, await release(ctx, container));
 }
