@@ -30,7 +30,7 @@ test('a program that is named comes with the libraries it is linked to and runs 
   const said = execFileSync('chroot', [rootfs, '/bin/sh', '-c', 'zstd --version && id -un'], {
     encoding: 'utf8',
   });
-  assert.match(said, /zstd.*v\d[^]*\nroot\n$/i);
+  assert.match(said, /Zstandard.*\nroot\n$/s);
 });
 
 test('an unknown profile is named and nothing is left', (t) => {

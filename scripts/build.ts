@@ -20,24 +20,8 @@ require('./main.cjs');
 
 async function main(): Promise<void> {
   const started = new Date();
-  const worker = await bundle('src/system/limit-proxy-worker.ts');
-  const result = await bundle('src/main.ts');
-  await rm(join(dist, 'compiled'), { recursive: true, force: true });
-  await publish('limit-proxy-worker.cjs', worker.text, started);
-  await publish('main.cjs', result.text, started);
-  // The names hold no spaces or quotes: they are those of this repository.
-  const sources = [...new Set([...result.sources, ...worker.sources])];
-  await publish('sources.sh', `sources='${sources.join(' ')}'\n`, started);
-  // Last: its time is what bin/cryopod compares with the sources'.
-  await publish('cryopod.cjs', ENTRY, started);
-}
-
-/** One CommonJS file from an entry point, and the sources that it was made of. */
-async function bundle(
-  entry: string,
-): Promise<{ readonly text: string; readonly sources: readonly string[] }> {
   const result = await build({
-    entryPoints: [join(root, entry)],
+    entryPoints: [join(root, 'src/main.ts')],
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -59,12 +43,15 @@ async function bundle(
     metafile: true,
     logLevel: 'warning',
   });
-  const [file] = result.outputFiles;
-  if (file === undefined) throw new Error('esbuild wrote no bundle');
-  return {
-    text: file.text,
-    sources: Object.keys(result.metafile.inputs).filter((path) => path.startsWith('src/')),
-  };
+  const bundle = result.outputFiles[0];
+  if (bundle === undefined) throw new Error('esbuild wrote no bundle');
+  await rm(join(dist, 'compiled'), { recursive: true, force: true });
+  await publish('main.cjs', bundle.text, started);
+  // The names hold no spaces or quotes: they are those of this repository.
+  const sources = Object.keys(result.metafile.inputs).filter((path) => path.startsWith('src/'));
+  await publish('sources.sh', `sources='${sources.join(' ')}'\n`, started);
+  // Last: its time is what bin/cryopod compares with the sources'.
+  await publish('cryopod.cjs', ENTRY, started);
 }
 
 /**
