@@ -20,6 +20,7 @@ tools=${CRYOPOD_TOOLS:-/usr/local/lib/cryopod}
 . "$here/setup/node.sh"
 . "$here/setup/closure.sh"
 . "$here/setup/criu.sh"
+. "$here/setup/limits.sh"
 . "$here/setup/modules.sh"
 
 case $profile in
@@ -48,6 +49,7 @@ trap 'exit 143' TERM
 install_packages "$profile"
 install_node
 install_criu
+let_criu_read_limits
 install_crun
 modules_ready || install_modules
 build_bundle

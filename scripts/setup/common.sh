@@ -26,7 +26,7 @@ quietly() {
 # What a finished set-up depends on: these scripts, the kernel, the host's suite and the tools' directory.
 ready_state() {
   {
-    cat "$here/setup.sh" "$here"/setup/*.sh
+    cat "$here/setup.sh" "$here"/setup/*
     uname -r
     cat /etc/os-release 2>/dev/null || true
     printf '%s\n' "$tools"

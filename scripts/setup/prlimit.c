@@ -12,7 +12,9 @@ struct limits {
 	limit hard;
 };
 
-extern long syscall(long number, ...);
+typedef long call(long, long, long, long, long, long, long);
+
+extern void *dlsym(void *, const char *);
 extern int *__errno_location(void);
 extern int snprintf(char *, unsigned long, const char *, ...);
 extern int sscanf(const char *, const char *, ...);
@@ -29,6 +31,8 @@ extern unsigned long long strtoull(const char *, char **, int);
 #error "the number of prlimit64 is not known for this machine"
 #endif
 #define EPERM 1
+/* dlfcn.h: what the C library behind this one has under the name. */
+#define RTLD_NEXT ((void *)-1l)
 /* The columns of /proc/PID/limits: a title of 25 characters and a space, then the two values. */
 #define TITLE 26
 
@@ -62,20 +66,20 @@ static int read_limits(int pid, int resource, struct limits *result)
 	return found;
 }
 
-int prlimit64(int pid, int resource, const struct limits *wanted, struct limits *old)
+/* CRIU calls the kernel by number, so it is this function that is taken over; all other calls pass. */
+long syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-	long result = syscall(PRLIMIT64, pid, resource, wanted, old);
+	static call *next;
 	int *error = __errno_location();
+	long result;
 
-	if (result == 0 || *error != EPERM || wanted || !old || pid == 0)
+	if (!next)
+		next = (call *)dlsym(RTLD_NEXT, "syscall");
+	result = next(number, a, b, c, d, e, f);
+	if (number != PRLIMIT64 || result == 0 || *error != EPERM || c || !d)
 		return result;
-	if (read_limits(pid, resource, old) == 0)
+	if (read_limits(a, b, (struct limits *)d) == 0)
 		return 0;
 	*error = EPERM;
 	return -1;
-}
-
-int prlimit(int pid, int resource, const struct limits *wanted, struct limits *old)
-{
-	return prlimit64(pid, resource, wanted, old);
 }
