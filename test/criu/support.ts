@@ -10,11 +10,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sleep, waitFor } from '../../src/system/clock.ts';
+import { waitFor } from '../../src/system/clock.ts';
 import { type RunOptions, type RunResult, run } from '../../src/system/process.ts';
 import { isAlive, processStat } from '../../src/system/procfs.ts';
 
-/** Registers a step that runs when the test ends, last in, first out (node:test runs `after` hooks in order). */
+/** Registers a step that runs when the test ends, last in, first out. */
 export interface Undo {
   readonly add: (step: () => Promise<unknown> | unknown) => void;
 }
@@ -105,10 +105,14 @@ export async function dump(
 }
 
 /** `criu restore` of DIRECTORY/img, detached. */
-export async function restore(directory: string, flags: readonly string[] = []): Promise<CriuRun> {
+export async function restore(
+  directory: string,
+  flags: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<CriuRun> {
   const images = join(directory, 'img');
   const command = ['criu', 'restore', '-d', '-D', images, '-W', directory, '-o', 'restore.log', '-v4'];
-  const result = await run([...command, ...flags]);
+  const result = await run([...command, ...flags], options);
   return { result, log: readFileSync(join(directory, 'restore.log'), 'utf8'), images };
 }
 
@@ -130,8 +134,8 @@ export interface TestContainer {
   readonly bundle: string;
   readonly pid: number;
   readonly runc: (...args: string[]) => Promise<RunResult>;
-  readonly checkpoint: (...flags: string[]) => Promise<CriuRun>;
-  readonly restore: (...flags: string[]) => Promise<CriuRun>;
+  readonly checkpoint: (options?: RunOptions) => Promise<CriuRun>;
+  readonly restore: (options?: RunOptions) => Promise<CriuRun>;
 }
 
 /**
@@ -159,8 +163,8 @@ export async function startContainer(
   spec.mounts = [...spec.mounts, usr, ...(settings.mounts ?? [])];
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
   const id = `cryopod-criu-${process.pid}-${Math.trunc(performance.now())}`;
-  const runc = (...words: string[]): Promise<RunResult> =>
-    run(['runc', '--root', join(directory, 'runc'), ...words], { stdout: 'pipe' });
+  const base = ['runc', '--root', join(directory, 'runc')];
+  const runc = (...words: string[]): Promise<RunResult> => run([...base, ...words]);
   undo.add(() => runc('delete', '--force', id));
   const quiet = { stdout: settings.stdout ?? 'ignore', stderr: 'ignore' } as const;
   const started = await run(
@@ -180,26 +184,14 @@ export async function startContainer(
     bundle,
     pid: state.pid,
     runc,
-    checkpoint: async (...flags) => {
-      const result = await runc('checkpoint', ...paths, ...flags, id);
+    checkpoint: async (options = {}) => {
+      const result = await run([...base, 'checkpoint', ...paths, id], options);
       return { result, log: logOf('dump.log'), images };
     },
-    restore: async (...flags) => {
-      const log = join(directory, 'runc.log');
-      const command = [
-        'runc',
-        '--root',
-        join(directory, 'runc'),
-        '--log',
-        log,
-        'restore',
-        '-d',
-        ...paths,
-        '-b',
-        bundle,
-      ];
-      const result = await run([...command, ...flags, id], { stdout: 'ignore', stderr: 'ignore' });
-      return { result: { ...result, stderr: logOf('runc.log') }, log: logOf('restore.log'), images };
+    restore: async (options = {}) => {
+      const command = [...base, 'restore', '-d', ...paths, '-b', bundle, id];
+      const result = await run(command, { ...options, stdout: 'ignore', stderr: 'ignore' });
+      return { result, log: logOf('restore.log'), images };
     },
   };
 }
@@ -225,5 +217,4 @@ async function makeBundle(bundle: string, undo: Undo, overlay: boolean): Promise
 export async function waitForFile(path: string): Promise<void> {
   const found = await waitFor(() => existsSync(path), 10_000);
   if (found !== true) throw new Error(`${path} did not appear`);
-  await sleep(0);
 }
