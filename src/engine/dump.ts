@@ -27,7 +27,10 @@ export async function dump(
 ): Promise<number> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
-  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {});
+  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
+    // CRIU then makes names for such files, which a container that goes on must not see.
+    linkRemap: !options.leaveRunning,
+  });
   await writeNetworkStatus(images, container.state.networks);
   await noteConnections(ctx.store, container.config, container.state.pid);
   const shm = shmDirectory(ctx.store, id);

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { type Diagnosis, type DiagnosisFacts, diagnose } from '../criu/diagnose.ts';
+import { type DiagnosisFacts, diagnose } from '../criu/diagnose.ts';
 import { readProcessTree } from '../criu/images.ts';
 import { externalUnixSockets, processNames } from '../criu/process-facts.ts';
+import { diagnoseRuntime } from '../criu/runtime-rules.ts';
 import type { Container } from '../model/container.ts';
 import { CryopodError, isCryopodError } from '../model/errors.ts';
 import { processLives } from './observe.ts';
@@ -56,20 +57,29 @@ export async function explainRestoreFailure<T>(
   }
 }
 
+interface Explanation {
+  readonly sentence: string;
+  readonly hint: string;
+  readonly log?: CryopodError['log'];
+}
+
 async function diagnosisOf(
   error: unknown,
   phase: 'dump' | 'restore',
   facts: () => Promise<DiagnosisFacts>,
-): Promise<(Diagnosis & { readonly path: string }) | undefined> {
-  if (!isCryopodError(error) || error.log === undefined) return undefined;
+): Promise<Explanation | undefined> {
+  if (!isCryopodError(error)) return undefined;
+  // The runtime failed before CRIU wrote anything.
+  if (error.log === undefined) return diagnoseRuntime(error.message);
   const { path } = error.log;
-  return { ...diagnose(phase, await readFile(path, 'utf8'), await facts()), path };
+  const { sentence, hint, lines } = diagnose(phase, await readFile(path, 'utf8'), await facts());
+  return { sentence, hint, log: { path, lines } };
 }
 
 function explained(
   code: 'CHECKPOINT_FAILED' | 'RESTORE_FAILED',
   cause: unknown,
-  { sentence, hint, lines, path }: Diagnosis & { readonly path: string },
+  { sentence, hint, log }: Explanation,
   what: string,
   outcome: string,
 ): CryopodError {
@@ -77,6 +87,6 @@ function explained(
     message: `${what}: ${sentence}; ${outcome}`,
     hint,
     cause,
-    log: { path, lines },
+    log,
   });
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeCriuConfig } from '../criu/options.ts';
+import { checkPageFiles } from '../criu/pages.ts';
 import { requireCriu } from '../criu/probe.ts';
 import { type RestoreStats, readRestoreStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
@@ -56,6 +57,7 @@ export async function restoreContainer(
       runtime: await runtime.canCheckpoint(),
     });
     requireCriu(await criuProbe(ctx));
+    await checkPageFiles(checkpointDirectory(ctx.store, id));
     const entry = beginOperation(ctx.db, 'restore', id, { keep: options.keep });
     faultPoint('restore.journalled');
     try {

@@ -32,7 +32,7 @@ export function buildSpec(config: ContainerConfig, facts: SpecFacts): BuiltSpec 
     root: { path: facts.rootfs, readonly: config.security.readOnlyRootfs },
     ...(ownUts && config.hostname !== '' ? { hostname: config.hostname } : {}),
     mounts: containerMounts(config, facts),
-    annotations: annotations(config, facts),
+    annotations: annotations(config),
     linux: {
       cgroupsPath: cgroupsPath(config),
       namespaces: containerNamespaces(facts),
@@ -83,12 +83,10 @@ function initProcess(
   };
 }
 
-const annotations = (config: ContainerConfig, facts: SpecFacts): Record<string, string> => ({
+const annotations = (config: ContainerConfig): Record<string, string> => ({
   ...config.annotations,
   'io.container.manager': 'cryopod',
   'org.opencontainers.image.stopSignal': String(config.stopSignal),
-  // runc and crun hand this file to CRIU; a missing one is no error.
-  ...(facts.criuConfig === undefined ? {} : { 'org.criu.config': facts.criuConfig }),
 });
 
 /** The largest 64-bit number, which JavaScript's numbers cannot hold: OCI's and Linux's "unlimited". */

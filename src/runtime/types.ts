@@ -85,7 +85,7 @@ export interface OciRuntime {
   /**
    * Lets CRIU dump the container. After success without leaveRunning its processes are gone; after failure it runs as
    * before (CHECKPOINT_FAILED, with dump.log and its decisive lines). CRIU options that the runtime has no flag for go
-   * into the file that the annotation org.criu.config of config.json names ({@link SpecFacts.criuConfig}).
+   * into the file that {@link CheckpointRequest.criuEnvironment} names.
    */
   readonly checkpoint: (id: string, request: CheckpointRequest) => Promise<void>;
   /** Arguments for the monitor's restore call; the two runtimes differ in them. */
@@ -211,8 +211,6 @@ export interface SpecFacts {
   readonly devices: readonly ResolvedDevice[];
   /** The seccomp profile as OCI (`seccompFor()` gives it), undefined for unconfined. */
   readonly seccomp?: OciSeccomp | undefined;
-  /** Path of the CRIU configuration file (need not exist yet); becomes the annotation org.criu.config. */
-  readonly criuConfig?: string | undefined;
 }
 
 export interface BuiltSpec {

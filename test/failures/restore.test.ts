@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { withSandbox } from '../fixtures/sandbox.ts';
@@ -68,5 +68,21 @@ test('a connection that was not asked for is told with the options that help', a
       /--tcp-established .* or --tcp-close/,
     );
     await box.ok(['container', 'restore', '--tcp-established', 'c']);
+  });
+});
+
+test('a checkpoint with a page missing is refused before anything is touched', async () => {
+  await withSandbox(async (box) => {
+    await startPerl(box, 'c', '1');
+    await box.ok(['container', 'checkpoint', 'c']);
+    const images = await box.ok(['inspect', '--format', '{{.State.CheckpointPath}}', 'c']);
+    const pages = join(images, 'pages-1.img');
+    const whole = await readFile(pages);
+    await truncate(pages, whole.length - 4096);
+    const { code, stderr } = await box.cryopod(['container', 'restore', 'c']);
+    assert.equal(code, 125);
+    assert.match(stderr, /the checkpoint is damaged: pages-1\.img has \d+ bytes and must have \d+/);
+    await writeFile(pages, whole);
+    await box.ok(['container', 'restore', 'c']);
   });
 });
