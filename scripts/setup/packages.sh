@@ -1,7 +1,7 @@
 # The distribution's packages.
 
 engine_packages='runc conmon netavark aardvark-dns skopeo zstd nftables iptables iproute2 busybox-static
-  procps util-linux mount tar ca-certificates'
+  procps util-linux mount tar bzip2 xz-utils ca-certificates'
 # redis-tools holds the server too: redis-server in Debian is a link to redis-check-rdb.
 demo_packages='redis-tools'
 test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc'
@@ -42,7 +42,7 @@ install_packages() {
 # Debian's netavark is in podman's library directory, other distributions have it there or in libexec.
 check_tools_of_other_host() {
   missing=
-  for tool in runc conmon skopeo zstd nft iptables ip busybox nsenter tar flock; do
+  for tool in runc conmon skopeo zstd bzip2 xz nft iptables ip busybox nsenter tar flock; do
     have "$tool" || missing="$missing $tool"
   done
   for helper in netavark aardvark-dns; do

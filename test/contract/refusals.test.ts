@@ -121,11 +121,10 @@ test('checkpointing and restoring a container requires root', () => {
     ['checkpoint', 'checkpointing a container requires root'],
     ['restore', 'restoring a container requires root'],
   ] as const) {
-    const { status, stderr } = spawnSync(
-      'setpriv',
-      ['--reuid=65534', '--regid=65534', '--clear-groups', program, 'container', verb, 'any'],
-      { encoding: 'utf8' },
-    );
+    // In a user namespace without a mapping nobody is root, and the program can be read wherever the checkout lies.
+    const { status, stderr } = spawnSync('unshare', ['--user', program, 'container', verb, 'any'], {
+      encoding: 'utf8',
+    });
     assert.deepEqual([status, stderr.split('\n')[0]], [125, `Error: ${says}`]);
   }
 });
