@@ -4,7 +4,7 @@ import { mountRootfs } from '../rootfs/overlay.ts';
 import { mountShm } from '../rootfs/shm.ts';
 import { ensureMountTargets, ensureWorkdir } from '../rootfs/workdir.ts';
 import { resolveUser } from '../runtime/passwd.ts';
-import { resolveDevices } from '../runtime/spec/devices.ts';
+import { hostDevices, resolveDevices } from '../runtime/spec/devices.ts';
 import { hostFacts } from '../runtime/spec/host.ts';
 import { seccompFor } from '../runtime/spec/seccomp.ts';
 import { buildSpec, writeSpec } from '../runtime/spec.ts';
@@ -62,7 +62,7 @@ export async function prepare(
       ipc: namespaceChoice(ctx, config.ipc, 'ipc'),
       uts: namespaceChoice(ctx, config.uts, 'uts'),
     },
-    devices: resolveDevices(config.devices),
+    devices: [...(config.security.privileged ? hostDevices() : []), ...resolveDevices(config.devices)],
     seccomp: await seccompFor(config.security),
   });
   for (const warning of warnings) logInfo(warning);
