@@ -16,6 +16,7 @@ const EXPLAINED: Readonly<Record<string, readonly [sentence: RegExp, hint: RegEx
     /^process 28758 \(perl\) has an established TCP connection at 127\.0\.0\.1:59588$/,
     /--tcp-established/,
   ],
+  'dump-rlimit': [/hides the limits of process 2894 \(sh\) from CRIU/, /setup\.sh/],
   'dump-inflight': [
     /^process 28773 \(perl\) has a connection .* at 127\.0\.0\.1:53733 and not accepted yet$/,
     /again/,

@@ -30,6 +30,12 @@ const NO_URING = "Switch io_uring off in the program's configuration.";
 /** Failures of a dump; the first line of the log that fits one decides. Each cites CRIU's source. */
 export const DUMP_RULES: readonly Rule[] = [
   {
+    // criu/cr-dump.c dump_task_rlimits
+    pattern: /Can't get rlimit \d+: Operation not permitted/,
+    explain: (_, { who }) => `this host hides the limits of ${who} from CRIU, which lacks CAP_SYS_RESOURCE`,
+    hint: 'Run scripts/setup.sh, which lets CRIU read them from /proc.',
+  },
+  {
     // criu/sk-inet.c can_dump_inet_sk
     pattern: /Connected TCP socket, consider using --tcp-established/,
     explain: (_, { who, lines, at }) => {
