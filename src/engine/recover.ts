@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '../model/container.ts';
-import { messageOf } from '../model/errors.ts';
+import { fail, messageOf } from '../model/errors.ts';
 import { clearCriuLock } from '../network/criu-lock.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
@@ -9,7 +9,9 @@ import { openRuntime } from '../runtime/runtime.ts';
 import { containerById } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
+import { waitFor } from '../system/clock.ts';
 import { logWarning } from '../system/log.ts';
+import { processesWorkingOn } from '../system/procfs.ts';
 import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/store-paths.ts';
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
@@ -49,6 +51,7 @@ export async function recover(ctx: EngineContext): Promise<void> {
 
 async function recoverSubject(ctx: EngineContext, subject: string): Promise<void> {
   await withLock(ctx.db, `container ${subject}`, 'recover', async () => {
+    await untilLeftAlone(bundleDirectory(ctx.store, subject));
     // Another command may have repaired it while this one waited.
     for (const entry of unfinishedOperations(ctx.db).filter((other) => other.subject === subject)) {
       logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
@@ -56,6 +59,25 @@ async function recoverSubject(ctx: EngineContext, subject: string): Promise<void
       endOperation(ctx.db, entry.id);
     }
   });
+}
+
+/** The runtimes, and CRIU, also through the loader of a private copy. */
+const WORKERS = /^(?:runc|crun|criu|ld-linux)/;
+/** Milliseconds that a dump of much memory to a slow disk may need. */
+const WORKERS_LIMIT_MS = 10 * 60_000;
+
+/**
+ * A command that was killed leaves the runtime and CRIU working: they finish what they have begun, and only then is it
+ * clear how it ended. Taking the images away from under them could cost the container.
+ */
+async function untilLeftAlone(bundle: string): Promise<void> {
+  const left = await waitFor(() => processesWorkingOn(bundle, WORKERS).length === 0, WORKERS_LIMIT_MS);
+  if (left === undefined) {
+    const [first] = processesWorkingOn(bundle, WORKERS);
+    fail('BUSY', {
+      message: `process ${first?.pid} (${first?.name}) of a crashed command still works on ${bundle}`,
+    });
+  }
 }
 
 async function removeLeftFiles(ctx: EngineContext, id: string): Promise<void> {

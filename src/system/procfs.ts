@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '../model/errors.ts';
 
 let cachedBootId: string | undefined;
@@ -79,3 +79,33 @@ export function effectiveCapabilities(): bigint {
 export const CAP_SYS_RESOURCE = 24n;
 
 export const hasCapability = (bit: bigint): boolean => (effectiveCapabilities() & (1n << bit)) !== 0n;
+
+/**
+ * Processes whose command name fits `name` and that work on something at or below `path`: it stands in their arguments, or
+ * is a file that they have open. Reads the descriptors of fitting processes only.
+ */
+export const processesWorkingOn = (path: string, name: RegExp): ProcessStat[] =>
+  allPids()
+    .flatMap((pid) => processStat(pid) ?? [])
+    .filter((stat) => name.test(stat.name) && (mentions(stat.pid, path) || holdsOpen(stat.pid, path)));
+
+const mentions = (pid: number, path: string): boolean =>
+  readOrUndefined(`/proc/${pid}/cmdline`)?.includes(path) ?? false;
+
+function holdsOpen(pid: number, path: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => linkTarget(`/proc/${pid}/fd/${fd}`).startsWith(path));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+function linkTarget(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return '';
+    throw error;
+  }
+}
