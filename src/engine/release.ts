@@ -2,8 +2,6 @@ import { rm } from 'node:fs/promises';
 import type { Container, ContainerState } from '../model/container.ts';
 import { unmountRootfs } from '../rootfs/overlay.ts';
 import { unmountShm } from '../rootfs/shm.ts';
-import { cgroupsPath } from '../runtime/spec/resources.ts';
-import { removeEmptyCgroup } from '../system/cgroups.ts';
 import { runDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { detachNetwork } from './network/detach.ts';
@@ -21,7 +19,6 @@ export async function release(
   { keepNetwork = false }: { readonly keepNetwork?: boolean } = {},
 ): Promise<Holdings> {
   const { id } = container.config;
-  if (container.config.cgroupManager === 'cgroupfs') removeEmptyCgroup(cgroupsPath(container.config));
   await unmountShm(ctx.store, id);
   await unmountRootfs(ctx.store, id);
   if (keepNetwork) {

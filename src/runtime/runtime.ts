@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { CryopodError, fail } from '../model/errors.ts';
+import { removeEmptyCgroup } from '../system/cgroups.ts';
 import { type RunOptions, run } from '../system/process.ts';
 import { runtimeStateDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
@@ -9,6 +10,7 @@ import { execInContainer } from './exec.ts';
 import { flavorOf, type RuntimeFlavor } from './flavor.ts';
 import { probeRuntime } from './probe.ts';
 import { decisiveLine, failRuntime } from './runtime-errors.ts';
+import { cgroupfsPath } from './spec/resources.ts';
 import type { CheckpointRequest, OciRuntime, RuntimeState } from './types.ts';
 
 /** Places outside PATH where distributions keep runtimes. */
@@ -85,6 +87,8 @@ function verbs(name: string, flavor: RuntimeFlavor, call: Call): Verbs {
       const force = options?.force === true ? ['--force'] : [];
       const { ok, message } = await call(['delete', ...force, id]);
       if (!ok && !flavor.unknownContainer.test(message)) failRuntime(name, message);
+      // crun leaves the cgroup of a container that it could not create.
+      removeEmptyCgroup(cgroupfsPath(id));
     },
     pause: async (id) => {
       await must(['pause', id]);

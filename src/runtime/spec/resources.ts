@@ -72,4 +72,7 @@ function deviceRules(config: ContainerConfig, facts: SpecFacts): OciDeviceRule[]
  * in common, since runtimes make parents but never remove them, and removing one races with the next container.
  */
 export const cgroupsPath = (config: ContainerConfig): string =>
-  config.cgroupManager === 'systemd' ? `cryopod.slice:cryopod:${config.id}` : `/cryopod-${config.id}`;
+  config.cgroupManager === 'systemd' ? `cryopod.slice:cryopod:${config.id}` : cgroupfsPath(config.id);
+
+/** Under the cgroupfs manager, from the root of each hierarchy. */
+export const cgroupfsPath = (id: string): string => `/cryopod-${id}`;
