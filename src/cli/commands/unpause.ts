@@ -1,26 +1,4 @@
-import { selectContainers } from '../../engine/select.ts';
 import { unpauseContainer } from '../../engine/unpause.ts';
-import type { CliContext } from '../context.ts';
-import { forEachName } from '../each.ts';
-import { defineCommand } from '../parse/command.ts';
-import { defineFlags } from '../parse/flags.ts';
+import { changeSelected } from '../container/change-selected.ts';
 
-export const command = defineCommand({
-  usage: '[options] CONTAINER [CONTAINER...]',
-  flags: defineFlags({
-    all: { short: 'a', type: 'bool', help: 'All paused containers' },
-    latest: { short: 'l', type: 'bool', help: 'The container made last' },
-  }),
-  run: async (ctx: CliContext, { all, latest }, names) => {
-    const engine = await ctx.engine();
-    const selected = selectContainers(
-      engine,
-      { names, all, latest },
-      ({ state }) => state.status === 'paused',
-    );
-    return forEachName(ctx, selected, async (name) => {
-      await unpauseContainer(engine, name);
-      return name;
-    });
-  },
-});
+export const command = changeSelected('All paused containers', 'paused', unpauseContainer);

@@ -2,7 +2,6 @@ import { fail } from '../../model/errors.ts';
 import type { PortMapping } from '../../model/network.ts';
 
 const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'] as const;
-const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const;
 
 /** Go's %.4g for numbers of 1 to 1024. */
 const significant = (value: number, digits: number): string => String(Number(value.toPrecision(digits)));
@@ -22,9 +21,6 @@ export const humanSize = (bytes: number): string => scale(bytes, 1000, DECIMAL, 
 
 /** Bytes as `images` shows them: `1.23 MB`. */
 export const spacedSize = (bytes: number): string => scale(bytes, 1000, DECIMAL, 3).join(' ');
-
-/** Bytes in binary units: `64MiB` (docker/go-units BytesSize). */
-export const binarySize = (bytes: number): string => scale(bytes, 1024, BINARY, 4).join('');
 
 const MINUTE = 60;
 const HOUR = 3600;
@@ -150,7 +146,3 @@ export function parseDuration(text: string): number {
   );
   return text.startsWith('-') ? -seconds : seconds;
 }
-
-/** Seconds from a number (`10`) or a duration (`1m30s`). Throws USAGE. */
-export const parseSeconds = (text: string): number =>
-  /^[0-9]+(?:\.[0-9]+)?$/.test(text) ? Number(text) : parseDuration(text);
