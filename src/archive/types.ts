@@ -1,0 +1,51 @@
+import type { ArchiveCompression, MemberDigest } from './members.ts';
+
+/** Where an archive goes: a path that is replaced when it is complete, or an open file or pipe such as standard output. */
+export type ArchiveTarget = { readonly path: string } | { readonly fd: number };
+
+/** Where an archive comes from. */
+export type ArchiveSource = { readonly path: string } | { readonly fd: number };
+
+export interface ArchiveWriterOptions {
+  readonly target: ArchiveTarget;
+  readonly compression: ArchiveCompression;
+  /** Existing directory for compressed pages while the target is a pipe; unused otherwise. */
+  readonly scratch: string;
+  /** Told the uncompressed bytes written so far. */
+  readonly progress?: ((bytes: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WrittenArchive {
+  /** As stored, compressed. */
+  readonly bytes: number;
+  readonly members: readonly MemberDigest[];
+  /** Of {@link ArchiveSums}. */
+  readonly sha256: string;
+}
+
+/**
+ * Writes one archive, member after member, in one pass. The temp file beside the target is open (mode 0600) from the
+ * beginning. Errors: NO_SPACE, USAGE (a target that cannot be written), PROGRAM_FAILED, INTERRUPTED. After an error only
+ * `discard` may be called. One call at a time.
+ */
+export interface ArchiveWriter {
+  readonly addContent: (name: string, content: string | Uint8Array) => Promise<void>;
+  readonly addDirectory: (name: string) => Promise<void>;
+  /** A regular file; symbolic links are not followed. It must not change meanwhile. */
+  readonly addFile: (name: string, path: string) => Promise<void>;
+  /** Content of unknown length: `produce` writes it to the descriptor and returns when all is written. */
+  readonly addStream: (name: string, produce: (fd: number) => Promise<void>) => Promise<void>;
+  /**
+   * Runs a dump whose pages files in `directory` are FIFOs, and puts them into the archive as `prefix/pages-N.img` while
+   * CRIU writes them. FIFOs that CRIU did not open are gone afterwards, as are all others. When the archive cannot be
+   * written, CRIU's writing fails and so does the dump; the archive's error is what is thrown.
+   */
+  readonly addPages: <T>(prefix: string, directory: string, dump: () => Promise<T>) => Promise<T>;
+  /** Adds the sums. Everything is on disk afterwards, still under the temporary name. */
+  readonly finish: () => Promise<WrittenArchive>;
+  /** Gives the finished archive its name. Nothing to do for a pipe. */
+  readonly publish: () => Promise<void>;
+  /** Closes, and removes the temp file unless published. Idempotent. */
+  readonly discard: () => Promise<void>;
+}
