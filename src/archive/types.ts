@@ -49,3 +49,28 @@ export interface ArchiveWriter {
   /** Closes, and removes the temp file unless published. Idempotent. */
   readonly discard: () => Promise<void>;
 }
+
+export interface UnpackRequest {
+  readonly source: ArchiveSource;
+  /** Existing, empty, mode 0700: members are written into it under their own names. */
+  readonly directory: string;
+  /** Which of the known members to write; the others are read past. All are checked against the sums. */
+  readonly wants: (name: string) => boolean;
+  /** Told of each member that was written, in the archive's order; what it throws ends the reading. */
+  readonly onMember?: ((name: string) => Promise<void>) | undefined;
+  /** Bytes that the members may take in all. */
+  readonly maxBytes: number;
+  /** Told the uncompressed bytes read so far. */
+  readonly progress?: ((bytes: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface UnpackedArchive {
+  readonly compression: ArchiveCompression;
+  /** Known members in the archive's order, also those that were not wanted. Directories are not listed. */
+  readonly members: readonly MemberDigest[];
+  /** Names that no known kind of archive has; they were read past. */
+  readonly unknown: readonly string[];
+  /** The archive held sums and all agreed; false where it held none (podman's). */
+  readonly verified: boolean;
+}
