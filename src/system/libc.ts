@@ -10,12 +10,15 @@ export interface Pipe {
 
 const O_CLOEXEC = 0o2000000;
 const S_IFCHR = 0o020000;
+/** fcntl(2). */
+const F_SETPIPE_SZ = 1031;
 
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
   readonly lsetxattr: (path: string, name: string, value: Buffer, size: number, flags: number) => number;
   readonly lgetxattr: (path: Buffer, name: string, value: Buffer, size: number) => number;
   readonly mknod: (path: string, mode: number, device: number) => number;
+  readonly fcntl: (fd: number, command: number, type: 'int', argument: number) => number;
   readonly errno: () => number;
 }
 
@@ -40,6 +43,7 @@ async function load(): Promise<Libc> {
         'long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
       ),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
+      fcntl: library.func('int fcntl(int fd, int command, ...)'),
       errno: () => koffi.errno(),
     };
   } catch (error) {
@@ -64,6 +68,15 @@ export async function makePipe(): Promise<Pipe> {
   const fds = new Int32Array(2);
   check(calls.pipe2(fds, O_CLOEXEC), calls, 'pipe2');
   return { read: fds[0] ?? -1, write: fds[1] ?? -1 };
+}
+
+/**
+ * Asks for a pipe or FIFO that holds `bytes`, so that both sides work in long stretches. Without CAP_SYS_RESOURCE
+ * /proc/sys/fs/pipe-max-size limits it; what is not granted stays as it was. Returns whether it was granted.
+ */
+export async function enlargePipe(fd: number, bytes: number): Promise<boolean> {
+  const calls = await libc();
+  return calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes) !== -1;
 }
 
 /** Sets an extended attribute of `path` itself (a symbolic link is not followed). */
