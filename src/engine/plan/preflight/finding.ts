@@ -1,0 +1,65 @@
+import { type ErrorCode, fail } from '../../../model/errors.ts';
+
+/** What a preflight looked at. */
+export type CheckName =
+  | 'rights'
+  | 'state'
+  | 'images'
+  | 'cpu'
+  | 'kernel'
+  | 'criu'
+  | 'runtime'
+  | 'cgroups'
+  | 'security'
+  | 'volumes'
+  | 'name'
+  | 'id'
+  | 'image'
+  | 'network'
+  | 'ports'
+  | 'mounts'
+  | 'processes'
+  | 'connections'
+  | 'locks'
+  | 'freeze'
+  | 'space';
+
+/** One thing that a preflight found out about an operation that has not begun. */
+export interface Finding {
+  readonly check: CheckName;
+  /** obstacle: the operation is refused. warning: it will work, but something may differ from what is expected. */
+  readonly level: 'ok' | 'warning' | 'obstacle';
+  /** Without its full stop; of an obstacle also the error's message. */
+  readonly sentence: string;
+  /** What to change. */
+  readonly hint?: string | undefined;
+  /** Of an obstacle: the error that the operation fails with. */
+  readonly code?: ErrorCode | undefined;
+}
+
+export const ok = (check: CheckName, sentence: string): Finding => ({ check, level: 'ok', sentence });
+
+export const warning = (check: CheckName, sentence: string, hint?: string): Finding => ({
+  check,
+  level: 'warning',
+  sentence,
+  hint,
+});
+
+export const obstacle = (check: CheckName, code: ErrorCode, sentence: string, hint?: string): Finding => ({
+  check,
+  level: 'obstacle',
+  sentence,
+  hint,
+  code,
+});
+
+/** No obstacle is among the findings: the operation would begin. */
+export const passes = (findings: readonly Finding[]): boolean =>
+  findings.every(({ level }) => level !== 'obstacle');
+
+/** Throws the first obstacle as the error of its code; returns when there is none. */
+export function refuseObstacles(findings: readonly Finding[]): void {
+  const first = findings.find(({ level }) => level === 'obstacle');
+  if (first !== undefined) fail(first.code ?? 'INTERNAL', { message: first.sentence, hint: first.hint });
+}

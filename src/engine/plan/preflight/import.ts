@@ -1,0 +1,104 @@
+import {
+  imageFindings,
+  mountFindings,
+  nameFindings,
+  networkFindings,
+  portFindings,
+  volumeFindings,
+} from './container.ts';
+import { cpuFindings } from './cpu.ts';
+import { type Finding, obstacle, ok, refuseObstacles, warning } from './finding.ts';
+import { criuFindings, kernelFindings, runtimeFindings } from './programs.ts';
+import { securityFindings } from './security.ts';
+import type { ImportCheckOptions, ImportFacts } from './types.ts';
+
+/** Whether this host can run the container of an archive, check by check; the most telling ones come first. Pure. */
+export const importFindings = (facts: ImportFacts, options: ImportCheckOptions): readonly Finding[] => [
+  ...rightsFindings(facts),
+  ...runtimeFindings(facts),
+  ...securityFindings(facts, options.trust),
+  ...volumeFindings(facts, options),
+  ...nameFindings(facts, options),
+  ...cpuFindings(facts, options.ignoreCpu),
+  ...kernelFindings(facts),
+  ...criuFindings(facts),
+  ...cgroupFindings(facts),
+  ...connectionFindings(facts, options),
+  ...imageFindings(facts),
+  ...networkFindings(facts),
+  ...portFindings(facts, options),
+  ...mountFindings(facts),
+  ...spaceFindings(facts, options),
+];
+
+/** Refuses an import before anything is created: throws the first obstacle, in podman's words where it has them. */
+export const refuseImport = (findings: readonly Finding[]): void => refuseObstacles(findings);
+
+const rightsFindings = ({ isRoot }: ImportFacts): Finding[] =>
+  isRoot ? [] : [obstacle('rights', 'NEEDS_ROOT', 'restoring a container requires root')];
+
+function cgroupFindings({ archive, host }: ImportFacts): Finding[] {
+  const source = archive.facts?.host.cgroupVersion;
+  const here = `v${host.cgroupVersion}`;
+  if (source === undefined || source === host.cgroupVersion) return [ok('cgroups', here)];
+  return [
+    obstacle(
+      'cgroups',
+      'RESTORE_REFUSED',
+      `the checkpoint was made with cgroups v${source} and this host has ${here}: CRIU cannot put the container's /sys/fs/cgroup back`,
+      `Restore it on a host with cgroups v${source}.`,
+    ),
+  ];
+}
+
+function connectionFindings({ needs }: ImportFacts, options: ImportCheckOptions): Finding[] {
+  if (needs === undefined) return [];
+  const { connections, locks } = needs;
+  const found: Finding[] = [];
+  if (connections > 0 && !options.tcpEstablished && !options.tcpClose) {
+    found.push(
+      obstacle(
+        'connections',
+        'RESTORE_REFUSED',
+        `the checkpoint holds ${count(connections, 'established TCP connection')}`,
+        'Use --tcp-established to keep them, or --tcp-close to restore them as closed.',
+      ),
+    );
+  } else if (connections > 0) {
+    found.push(
+      ok('connections', `${connections} ${options.tcpClose ? 'to be closed' : 'to be taken up again'}`),
+    );
+  }
+  if (locks > 0 && !options.fileLocks) {
+    const sentence = `the checkpoint holds ${count(locks, 'file lock')}, which will not be taken again`;
+    found.push(warning('locks', sentence, 'Use --file-locks to restore them.'));
+  }
+  return found;
+}
+
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
+
+/** Bytes that are unpacked: the members, except those that are not asked for. Undefined while sizes are not known. */
+export function neededBytes(
+  { bytes, image }: Pick<ImportFacts, 'bytes' | 'image'>,
+  { ignoreRootfs, ignoreVolumes }: Pick<ImportCheckOptions, 'ignoreRootfs' | 'ignoreVolumes'>,
+): number | undefined {
+  if (bytes === undefined) return undefined;
+  return (
+    bytes.rest +
+    (image.present ? 0 : bytes.image) +
+    (ignoreRootfs ? 0 : bytes.rootfs) +
+    (ignoreVolumes ? 0 : bytes.volumes)
+  );
+}
+
+function spaceFindings(facts: ImportFacts, options: ImportCheckOptions): Finding[] {
+  const { directory, free } = facts.space;
+  const needed = neededBytes(facts, options);
+  if (needed === undefined) return [ok('space', `${free} bytes are free in ${directory}`)];
+  const sentence = `the checkpoint takes ${needed} bytes and ${directory} has ${free} free`;
+  if (needed <= free) return [ok('space', sentence)];
+  return [
+    obstacle('space', 'NO_SPACE', sentence, 'Free some space, or give a --root on a larger file system.'),
+  ];
+}

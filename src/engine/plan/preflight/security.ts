@@ -1,0 +1,53 @@
+import { type Finding, obstacle, ok, warning } from './finding.ts';
+import type { ImageNeeds, ImportFacts } from './types.ts';
+
+/** What the container would get of the host, and whether its processes can be confined as they were. */
+export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] => {
+  const found = [...riskFindings(facts, trust), ...labelFindings(facts)];
+  return found.length > 0 ? found : [ok('security', 'the container gets nothing special of this host')];
+};
+
+const riskFindings = ({ archive }: ImportFacts, trust: boolean): Finding[] =>
+  archive.risks.map(({ sentence }) =>
+    trust
+      ? warning('security', sentence)
+      : obstacle(
+          'security',
+          'RESTORE_REFUSED',
+          sentence,
+          'Add --trust if you know where the archive comes from.',
+        ),
+  );
+
+const MODULES: Readonly<Record<ImageNeeds['lsm'], string>> = {
+  none: 'no security module',
+  apparmor: 'AppArmor',
+  selinux: 'SELinux',
+};
+
+/**
+ * CRIU puts labels back only where the host has the same security module, and leaves them out in silence elsewhere
+ * (criu/lsm.c, validate_lsm). An AppArmor profile must be loaded under its name.
+ */
+function labelFindings({ needs, host }: ImportFacts): Finding[] {
+  if (needs === undefined || needs.lsm === 'none' || needs.profiles.length === 0) return [];
+  const names = needs.profiles.join(', ');
+  if (needs.lsm !== host.lsm) {
+    const sentence = `the processes were confined by ${MODULES[needs.lsm]} (${names}) and this host has ${MODULES[host.lsm]}: they will run without it`;
+    return [warning('security', sentence)];
+  }
+  const { profiles } = host;
+  if (needs.lsm !== 'apparmor' || profiles === undefined) return [];
+  const missing = needs.profiles.filter((label) => !profiles.includes(profileOf(label)));
+  return missing.map((label) =>
+    obstacle(
+      'security',
+      'RESTORE_REFUSED',
+      `the AppArmor profile ${profileOf(label)} of the processes is not loaded here`,
+      'Load it with apparmor_parser, or restore a container made with --security-opt apparmor=unconfined.',
+    ),
+  );
+}
+
+/** `name (enforce)` is how the kernel shows a profile with its mode. */
+const profileOf = (label: string): string => label.replace(/ \(\w+\)$/, '');

@@ -1,0 +1,115 @@
+import type { ArchiveFacts } from '../../../archive/facts.ts';
+import type { ContainerConfig } from '../../../model/container.ts';
+import type { NetworkStatus, PortMapping } from '../../../model/network.ts';
+
+/** What an import knows of an archive once its metadata are read, before anything is created. */
+export interface ArchiveView {
+  /** As the user named the archive; for messages. */
+  readonly name: string;
+  /** The container in it. */
+  readonly config: Omit<ContainerConfig, 'layers'>;
+  /** What the container would get of the host; each needs the user's word (`trust`). */
+  readonly risks: readonly { readonly sentence: string }[];
+  /** cryopod.json; undefined in podman's archives. */
+  readonly facts: ArchiveFacts | undefined;
+  /** network.status: the addresses that the processes know. */
+  readonly networks: Readonly<Record<string, NetworkStatus>> | undefined;
+  /** All members with their uncompressed bytes; undefined while they are not known. */
+  readonly members: readonly { readonly name: string; readonly size: number }[] | undefined;
+  /** Directory with `checkpoint/`: CRIU's images, as far as they were unpacked. */
+  readonly directory: string;
+}
+
+export interface ImportCheckOptions {
+  /** --name: the container gets this name, and an ID and anonymous volumes of its own. */
+  readonly name?: string | undefined;
+  /** --publish: instead of the archive's ports. */
+  readonly publish?: readonly PortMapping[] | undefined;
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+  readonly ignoreStaticIp: boolean;
+  readonly tcpEstablished: boolean;
+  readonly tcpClose: boolean;
+  readonly fileLocks: boolean;
+  /** --trust: the risks are accepted. */
+  readonly trust: boolean;
+  /** --ignore-cpu: features that this CPU lacks are no obstacle. */
+  readonly ignoreCpu: boolean;
+}
+
+/** A processor, as far as programs see it. */
+export interface Cpu {
+  readonly model: string;
+  readonly flags: readonly string[];
+}
+
+/** What CRIU's images ask of the host that restores them. */
+export interface ImageNeeds {
+  /** In the words of `uname -m`; undefined where the images do not tell. */
+  readonly machine: string | undefined;
+  /** Bits of XSAVE components in use by any thread (Intel SDM vol. 1, 13.1); 0n on other machines. */
+  readonly xstate: bigint;
+  /** The security module of the host, when it labelled processes: apparmor, selinux. */
+  readonly lsm: 'none' | 'selinux' | 'apparmor';
+  /** Profiles or labels of the processes. */
+  readonly profiles: readonly string[];
+  /** Established TCP connections. */
+  readonly connections: number;
+  /** File locks. */
+  readonly locks: number;
+}
+
+/** A program that has to do its part, and what is wrong with it. */
+export interface Ability {
+  /** Why it will not do; undefined where it will. */
+  readonly problem?: { readonly message: string; readonly hint?: string | undefined } | undefined;
+}
+
+/** This host and this store, seen with one archive in mind. */
+export interface ImportFacts {
+  readonly archive: ArchiveView;
+  /** Undefined where the archive holds no images that could be read (a pre-checkpoint). */
+  readonly needs: ImageNeeds | undefined;
+  readonly isRoot: boolean;
+  readonly host: {
+    readonly architecture: string;
+    /** In the words of `uname -m`. */
+    readonly machine: string;
+    readonly cpu: Cpu;
+    readonly kernel: string;
+    readonly cgroupVersion: 1 | 2;
+    readonly lsm: 'none' | 'selinux' | 'apparmor';
+    /** Loaded AppArmor profiles; undefined where they cannot be read. */
+    readonly profiles: readonly string[] | undefined;
+  };
+  readonly criu: Ability & { readonly version: string };
+  /** `name`: the runtime that will restore. `asked`: by --runtime. */
+  readonly runtime: Ability & { readonly name: string; readonly asked: boolean };
+  readonly image: {
+    readonly present: boolean;
+    /** It comes with the archive. */
+    readonly inArchive: boolean;
+    /** Another image that is here under the archive's image name. */
+    readonly otherId?: string | undefined;
+  };
+  /** The containers that have the name, and the ID. */
+  readonly holders: {
+    readonly name?: { readonly id: string; readonly name: string } | undefined;
+    readonly id?: { readonly id: string; readonly name: string } | undefined;
+  };
+  /** Why a wanted host port cannot be had, in the words of its error. */
+  readonly takenPorts: readonly { readonly message: string; readonly hint?: string | undefined }[];
+  /** Networks of the container that are missing here. */
+  readonly missingNetworks: readonly string[];
+  /** Why an address of the container cannot be had, in the words of its error. */
+  readonly addressProblems: readonly { readonly message: string; readonly hint?: string | undefined }[];
+  /** Volumes of the container that exist here. */
+  readonly existingVolumes: readonly string[];
+  /** Sources of bind mounts, and devices, that are missing here. */
+  readonly missingSources: readonly { readonly source: string; readonly destination: string }[];
+  /** What the archive's members take when unpacked; undefined while that is not known. */
+  readonly bytes:
+    | { readonly image: number; readonly rootfs: number; readonly volumes: number; readonly rest: number }
+    | undefined;
+  readonly space: { readonly directory: string; readonly free: number };
+}
