@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import { fail, isCryopodError } from '../model/errors.ts';
+import { type ByteSource, describeSource, openArchive } from './decompressor.ts';
+import { MEMBER, type MemberDigest } from './members.ts';
+import { append, type MemberFiles, memberFiles } from './reader-files.ts';
+import { PARENT_LINK, type PlacedMember, placeMember } from './reader-names.ts';
+import { checkSums, parseSums } from './sums.ts';
+import { quoteName, type TarEntry, type TarReader, tarReader } from './tar-reader.ts';
+import type { UnpackedArchive, UnpackRequest } from './types.ts';
+
+/** No container has as many images; each costs memory here and a file there. */
+const MAX_MEMBERS = 100_000;
+
+const invalid = (message: string): never => fail('ARCHIVE_INVALID', { message });
+
+/**
+ * Reads an archive in one pass, and writes the wanted members into the directory while it does. Nothing in the archive
+ * is trusted: only known names of regular files are written, sizes are checked before a byte is. `checkpoint/parent`
+ * is made where it is wanted; it is in no list. On failure the directory holds what was written so far, which the caller
+ * removes. Nothing is flushed to disk. Fails with ARCHIVE_INVALID, NO_SPACE (`maxBytes` or the disk), USAGE (nothing to
+ * read), PROGRAM_MISSING, STORE_FAILED, INTERRUPTED, and with what `onMember` throws.
+ */
+export async function unpackArchive(request: UnpackRequest): Promise<UnpackedArchive> {
+  const what = describeSource(request.source);
+  const archive = await openArchive(request.source, request.signal);
+  try {
+    const members = await readMembers(archive, request);
+    await archive.checkEnd();
+    return { compression: archive.compression, ...members };
+  } catch (error) {
+    if (request.signal?.aborted === true) {
+      fail('INTERRUPTED', { message: `reading ${what} was interrupted`, cause: error });
+    }
+    if (!isCryopodError(error, 'ARCHIVE_INVALID')) throw error;
+    // What looks like a short archive may be one that could not be decompressed.
+    if (archive.hasEnded()) await archive.checkEnd();
+    return fail('ARCHIVE_INVALID', {
+      message: `${what} is no sound checkpoint archive: ${error.message}`,
+      hint: 'Copy the archive again, or make the checkpoint again. Nothing of it was used.',
+      cause: error,
+    });
+  } finally {
+    await archive.close();
+  }
+}
+
+interface Reading {
+  readonly request: MemberRequest;
+  readonly tar: TarReader;
+  readonly files: MemberFiles;
+  /** What was claimed so far. */
+  bytes: number;
+  count: number;
+  readonly kinds: Map<string, TarEntry['kind']>;
+  /** All regular files, whatever their role. */
+  readonly digests: MemberDigest[];
+  readonly members: MemberDigest[];
+  readonly unknown: string[];
+  /** Content of cryopod.sums. */
+  sums: string | undefined;
+}
+
+type MemberRequest = Omit<UnpackRequest, 'source'>;
+
+/** {@link unpackArchive} from uncompressed bytes. Messages of ARCHIVE_INVALID go on after "FILE is not sound: ". */
+export async function readMembers(
+  source: ByteSource,
+  request: MemberRequest,
+): Promise<Omit<UnpackedArchive, 'compression'>> {
+  const reading: Reading = {
+    request,
+    tar: tarReader(withProgress(source, request)),
+    files: memberFiles(request.directory),
+    bytes: 0,
+    count: 0,
+    kinds: new Map(),
+    digests: [],
+    members: [],
+    unknown: [],
+    sums: undefined,
+  };
+  for (let entry = await reading.tar.next(); entry !== undefined; entry = await reading.tar.next()) {
+    await readMember(reading, entry);
+  }
+  await reading.tar.drain();
+  const { sums, digests, members, unknown } = reading;
+  if (sums !== undefined) checkSums(parseSums(sums), digests);
+  return { members, unknown, verified: sums !== undefined };
+}
+
+/** Counts bytes, and stops between two parts when the signal says so. */
+function withProgress(source: ByteSource, { progress, signal }: MemberRequest): ByteSource {
+  let bytes = 0;
+  return {
+    next: async () => {
+      if (signal?.aborted === true) fail('INTERRUPTED', { message: 'reading the archive was interrupted' });
+      const part = await source.next();
+      bytes += part?.length ?? 0;
+      progress?.(bytes);
+      return part;
+    },
+  };
+}
+
+async function readMember(reading: Reading, entry: TarEntry): Promise<void> {
+  const member = admit(reading, entry);
+  if (member === undefined) return;
+  const { name, role } = member;
+  if (role === 'link' && reading.request.wants(name)) await reading.files.link(name, PARENT_LINK.target);
+  if (entry.kind !== 'file') return;
+  const digest = await readContent(reading, entry, member);
+  if (role === 'known') reading.members.push(digest);
+  if (role === 'unknown') reading.unknown.push(name);
+  if (name !== MEMBER.sums) reading.digests.push(digest);
+  if (isWritten(reading, member)) await reading.request.onMember?.(name);
+}
+
+const isWritten = ({ request }: Reading, { name, role }: PlacedMember): boolean =>
+  role === 'known' && request.wants(name);
+
+/** Lets a member in, or fails, before anything of it is read. Undefined for the archive's own root. */
+function admit(reading: Reading, entry: TarEntry): PlacedMember | undefined {
+  reading.count += 1;
+  if (reading.count > MAX_MEMBERS) invalid(`it has more than ${MAX_MEMBERS} members`);
+  const member = placeMember(entry);
+  if (reading.sums !== undefined) invalid(`its member ${quoteName(entry.name)} comes after its sums`);
+  if (member === undefined) return undefined;
+  const { kinds, request } = reading;
+  if (kinds.has(member.name)) invalid(`its member ${quoteName(member.name)} occurs twice`);
+  kinds.set(member.name, entry.kind);
+  for (let end = member.name.lastIndexOf('/'); end !== -1; end = member.name.lastIndexOf('/', end - 1)) {
+    const parent = member.name.slice(0, end);
+    if ((kinds.get(parent) ?? 'directory') !== 'directory') {
+      invalid(`its member ${quoteName(member.name)} lies below ${quoteName(parent)}, which is no directory`);
+    }
+  }
+  reading.bytes += entry.size;
+  if (reading.bytes > request.maxBytes) {
+    fail('NO_SPACE', {
+      message: `the archive's members take ${reading.bytes} bytes up to ${quoteName(member.name)}, and ${request.maxBytes} may be used`,
+      hint: 'Make room on the file system that the checkpoint is unpacked to.',
+    });
+  }
+  return member;
+}
+
+async function readContent(reading: Reading, entry: TarEntry, member: PlacedMember): Promise<MemberDigest> {
+  const { name } = member;
+  const { tar, files } = reading;
+  const hash = createHash('sha256');
+  const kept: Buffer[] = [];
+  const file = isWritten(reading, member) ? await files.create(name) : undefined;
+  try {
+    for (let part = await tar.content(); part !== undefined; part = await tar.content()) {
+      // The thread that writes works while this one hashes.
+      const written = file === undefined ? undefined : append(file, name, part);
+      hash.update(part);
+      if (name === MEMBER.sums) kept.push(Buffer.from(part));
+      await written;
+    }
+  } finally {
+    await file?.close();
+  }
+  if (name === MEMBER.sums) reading.sums = Buffer.concat(kept).toString('utf8');
+  return { name, size: entry.size, sha256: hash.digest('hex') };
+}
