@@ -131,6 +131,8 @@ test('A tmpfs gets podman’s default options; a read-only container gets three 
   ]);
   assert.equal(built.root.readonly, true);
   for (const path of ['/run', '/tmp', '/var/tmp']) assert.equal(mountAt(built.mounts, path)?.type, 'tmpfs');
+  const order = built.mounts.map(({ destination }) => destination);
+  assert.ok(order.indexOf('/run') < order.indexOf('/run/.containerenv'), 'it stays visible on the tmpfs');
 });
 
 test('Namespaces are joined by path, made new, or left out for the host’s', () => {

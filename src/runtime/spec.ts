@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ContainerConfig } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
+import { goJson } from '../model/go-json.ts';
 import { writeDurable } from '../system/durable.ts';
 import { processEnv } from './environment.ts';
 import { boundingSet, processCapabilities } from './spec/capabilities.ts';
@@ -89,18 +90,8 @@ const annotations = (config: ContainerConfig): Record<string, string> => ({
   'org.opencontainers.image.stopSignal': String(config.stopSignal),
 });
 
-/** The largest 64-bit number, which JavaScript's numbers cannot hold: OCI's and Linux's "unlimited". */
-const UNLIMITED = '18446744073709551615';
-
 /** JSON for a runtime; Infinity becomes the format's "unlimited". */
-export const specJson = (value: OciSpec | OciProcess): string =>
-  JSON.stringify(
-    value,
-    (_key, item: unknown) => (item === Number.POSITIVE_INFINITY ? `\u0000${UNLIMITED}` : item),
-    2,
-  )
-    // A NUL cannot stand in any argument, path or variable, so that this is the mark set above.
-    .replaceAll(`"\\u0000${UNLIMITED}"`, UNLIMITED);
+export const specJson = (value: OciSpec | OciProcess): string => goJson(value);
 
 /** Writes config.json into the bundle: atomic and durable, 0600 because environments hold secrets. */
 export const writeSpec = (bundle: string, spec: OciSpec): Promise<void> =>

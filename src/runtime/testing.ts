@@ -19,7 +19,12 @@ export const SAMPLE_FACTS: SpecFacts = {
   user: { uid: 0, gid: 0, additionalGids: [], home: '/root', name: 'root' },
   mounts: [],
   shm: '/store/shm',
-  files: { hosts: '/run/c/hosts', resolvConf: '/run/c/resolv.conf', hostname: '/run/c/hostname' },
+  files: {
+    hosts: '/run/c/hosts',
+    resolvConf: '/run/c/resolv.conf',
+    hostname: '/run/c/hostname',
+    containerEnv: '/run/c/.containerenv',
+  },
   namespaces: { network: { path: '/run/netns/c' }, pid: 'private', ipc: 'private', uts: 'private' },
   devices: [],
 };

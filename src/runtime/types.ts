@@ -201,6 +201,8 @@ export interface SpecFacts {
     readonly hosts?: string | undefined;
     readonly resolvConf?: string | undefined;
     readonly hostname?: string | undefined;
+    /** /run/.containerenv */
+    readonly containerEnv?: string | undefined;
   };
   readonly namespaces: {
     readonly network: NamespaceChoice;

@@ -1,5 +1,5 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ContainerConfig } from '../../model/container.ts';
 import { hostnameContent, hostsContent, resolvContent } from '../../network/container-files.ts';
 import { readHostHosts, readHostResolv } from '../../network/host-files.ts';
@@ -17,8 +17,8 @@ export interface ContainerFiles {
 }
 
 /**
- * Writes /etc/hosts, /etc/resolv.conf and /etc/hostname of a container, except those that the user mounts. A container in
- * another one's network shares that one's hosts and resolv.conf.
+ * Writes /etc/hosts, /etc/resolv.conf, /etc/hostname and /run/.containerenv of a container, except those that the user
+ * mounts. A container in another one's network shares that one's hosts and resolv.conf.
  */
 export async function writeContainerFiles(
   ctx: EngineContext,
@@ -38,21 +38,35 @@ export async function writeContainerFiles(
     hosts: { path: '/etc/hosts', text: hostsContent(input) },
     resolvConf: { path: '/etc/resolv.conf', text: resolvContent(input) },
     hostname: { path: '/etc/hostname', text: hostnameContent(config.hostname) },
+    // Tells programs that they run in a container, as with podman, whose checkpoints expect a mount there.
+    containerEnv: { path: '/run/.containerenv', text: '' },
   };
   await mkdir(own, { recursive: true, mode: 0o711 });
-  const mounted = new Set(config.mounts.map(({ destination }) => destination));
+  const mounted = mountedPlaces(config);
   const paths: Record<string, string> = {};
   const targets: MountTarget[] = [];
   for (const [name, { path, text }] of Object.entries(contents)) {
     if (mounted.has(path)) continue;
-    const shared = name === 'hostname' ? undefined : sharedDirectory(ctx, config);
-    const file = join(shared ?? own, path.replace('/etc/', ''));
+    const shared = SHARED.has(name) ? sharedDirectory(ctx, config) : undefined;
+    const file = join(shared ?? own, basename(path));
     if (shared === undefined) await writeReadable(file, text);
     paths[name] = file;
     targets.push({ destination: path, kind: 'file' });
   }
   return { paths, targets };
 }
+
+/** Where the user's own mounts take the place of these files: nothing is put into a directory of the user's at /run. */
+function mountedPlaces({ mounts }: ContainerConfig): ReadonlySet<string> {
+  const places = new Set(mounts.map(({ destination }) => destination));
+  if (mounts.some(({ type, destination }) => destination === '/run' && type !== 'tmpfs')) {
+    places.add('/run/.containerenv');
+  }
+  return places;
+}
+
+/** Files that containers with one network have in common. */
+const SHARED: ReadonlySet<string> = new Set(['hosts', 'resolvConf']);
 
 function sharedDirectory(ctx: EngineContext, { network }: ContainerConfig): string | undefined {
   if (network.mode !== 'container' || network.target === undefined) return undefined;

@@ -48,6 +48,7 @@ function fileMounts(files: SpecFacts['files']): OciMount[] {
     ['/etc/hosts', files.hosts],
     ['/etc/resolv.conf', files.resolvConf],
     ['/etc/hostname', files.hostname],
+    ['/run/.containerenv', files.containerEnv],
   ];
   return pairs.flatMap(([destination, source]) =>
     source === undefined ? [] : [mountOf(destination, 'bind', source, DEFAULT_BIND)],
