@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { cpus, freemem, hostname, release, totalmem, uptime } from 'node:os';
-import { errnoOf } from '../model/errors.ts';
 import { hostFacts } from '../runtime/spec/host.ts';
 import type { RuntimeProbe } from '../runtime/types.ts';
 import { listContainers } from '../state/containers.ts';
 import { listImages } from '../state/images.ts';
+import { osRelease } from '../system/os-release.ts';
 import { spaceAt } from '../system/space.ts';
 import { volumesDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
@@ -128,18 +128,6 @@ function distribution(): Record<string, string> {
     version: fields.get('VERSION_ID') ?? '',
     codename: fields.get('VERSION_CODENAME') ?? '',
   };
-}
-
-function osRelease(): Map<string, string> {
-  try {
-    const lines = readFileSync('/etc/os-release', 'utf8').matchAll(/^(\w+)=(.*)$/gm);
-    return new Map(
-      [...lines].map(([, name = '', value = '']) => [name, value.replace(/^(["'])(.*)\1$/, '$2')]),
-    );
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return new Map();
-    throw error;
-  }
 }
 
 /** `1h 4m 58.00s (Approximately 0.04 days)`, as podman words it. */

@@ -34,9 +34,13 @@ export function criuFindings({ archive, criu }: ImportFacts): Finding[] {
   if (criu.problem !== undefined) {
     return [obstacle('criu', 'CRIU_MISSING', criu.problem.message, criu.problem.hint)];
   }
+  const defects = criu.defects.map(({ meaning, fix }) => warning('criu', meaning, fix));
   const source = archive.facts?.criu.version;
-  if (source === undefined || !isOlder(criu.version, source)) return [ok('criu', criu.version)];
+  if (source === undefined || !isOlder(criu.version, source)) {
+    return defects.length > 0 ? defects : [ok('criu', criu.version)];
+  }
   return [
+    ...defects,
     warning(
       'criu',
       `the checkpoint was made by CRIU ${source} and this is ${criu.version}, which may miss what the newer one saved`,

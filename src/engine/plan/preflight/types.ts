@@ -1,6 +1,12 @@
 import type { ArchiveFacts } from '../../../archive/facts.ts';
+import type { ImageNeeds } from '../../../criu/image-needs.ts';
+import type { CriuDefect } from '../../../criu/probe.ts';
 import type { ContainerConfig } from '../../../model/container.ts';
 import type { NetworkStatus, PortMapping } from '../../../model/network.ts';
+import type { Cpu } from '../../../system/cpu.ts';
+
+export type { ImageNeeds } from '../../../criu/image-needs.ts';
+export type { Cpu } from '../../../system/cpu.ts';
 
 /** What an import knows of an archive once its metadata are read, before anything is created. */
 export interface ArchiveView {
@@ -37,28 +43,6 @@ export interface ImportCheckOptions {
   readonly ignoreCpu: boolean;
 }
 
-/** A processor, as far as programs see it. */
-export interface Cpu {
-  readonly model: string;
-  readonly flags: readonly string[];
-}
-
-/** What CRIU's images ask of the host that restores them. */
-export interface ImageNeeds {
-  /** In the words of `uname -m`; undefined where the images do not tell. */
-  readonly machine: string | undefined;
-  /** Bits of XSAVE components in use by any thread (Intel SDM vol. 1, 13.1); 0n on other machines. */
-  readonly xstate: bigint;
-  /** The security module of the host, when it labelled processes: apparmor, selinux. */
-  readonly lsm: 'none' | 'selinux' | 'apparmor';
-  /** Profiles or labels of the processes. */
-  readonly profiles: readonly string[];
-  /** Established TCP connections. */
-  readonly connections: number;
-  /** File locks. */
-  readonly locks: number;
-}
-
 /** A program that has to do its part, and what is wrong with it. */
 export interface Ability {
   /** Why it will not do; undefined where it will. */
@@ -82,7 +66,8 @@ export interface ImportFacts {
     /** Loaded AppArmor profiles; undefined where they cannot be read. */
     readonly profiles: readonly string[] | undefined;
   };
-  readonly criu: Ability & { readonly version: string };
+  /** `defects`: what is known not to work with this CRIU on this kernel. */
+  readonly criu: Ability & { readonly version: string; readonly defects: readonly CriuDefect[] };
   /** `name`: the runtime that will restore. `asked`: by --runtime. */
   readonly runtime: Ability & { readonly name: string; readonly asked: boolean };
   readonly image: {

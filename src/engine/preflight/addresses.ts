@@ -1,0 +1,53 @@
+import type { Container } from '../../model/container.ts';
+import { isCryopodError } from '../../model/errors.ts';
+import type { Network } from '../../model/network.ts';
+import { checkStaticAddress, statusAddresses, takenAddresses } from '../../network/ipam.ts';
+import { DEFAULT_NETWORK, findNetwork } from '../../network/store.ts';
+import type { EngineContext } from '../context.ts';
+import type { ArchiveView, ImportCheckOptions, ImportFacts } from '../plan/preflight/types.ts';
+import { problemsOf } from './problems.ts';
+
+type AddressFacts = Pick<ImportFacts, 'missingNetworks' | 'addressProblems'>;
+
+/** Are the networks of a container here, and can it have its addresses back? A container of a new name gets new ones. */
+export async function addressFacts(
+  ctx: EngineContext,
+  { config, networks: before }: Pick<ArchiveView, 'config' | 'networks'>,
+  options: Pick<ImportCheckOptions, 'name' | 'ignoreStaticIp'>,
+  containers: readonly Container[],
+): Promise<AddressFacts> {
+  if (config.network.mode !== 'bridge') return { missingNetworks: [], addressProblems: [] };
+  const asked =
+    config.network.networks.length > 0
+      ? config.network.networks
+      : [{ name: DEFAULT_NETWORK, staticIps: [], aliases: [] }];
+  const others = containers
+    .filter((other) => other.config.id !== config.id)
+    .map((other) => ({ id: other.config.id, networks: other.state.networks }));
+  const keeps = !options.ignoreStaticIp && options.name === undefined;
+  const missingNetworks: string[] = [];
+  const addressProblems: AddressFacts['addressProblems'][number][] = [];
+  for (const { name, staticIps } of asked) {
+    const network = await networkIfThere(ctx, name);
+    if (network === undefined) {
+      missingNetworks.push(name);
+    } else if (keeps) {
+      const status = before?.[network.name];
+      const addresses = status === undefined ? staticIps : statusAddresses(status);
+      const taken = takenAddresses(others, network.name);
+      addressProblems.push(
+        ...(await problemsOf(addresses, (address) => checkStaticAddress(network, address, taken))),
+      );
+    }
+  }
+  return { missingNetworks, addressProblems };
+}
+
+async function networkIfThere(ctx: EngineContext, name: string): Promise<Network | undefined> {
+  try {
+    return await findNetwork(ctx.store, name);
+  } catch (error) {
+    if (isCryopodError(error, 'NO_SUCH_NETWORK') || isCryopodError(error, 'AMBIGUOUS_ID')) return undefined;
+    throw error;
+  }
+}
