@@ -14,6 +14,14 @@ export const IMAGE_MAGIC = {
   pstree: 0x50273030,
   core: 0x55053847,
   pagemap: 0x56084025,
+  ids: 0x54432030,
+  mm: 0x57492820,
+  files: 0x56303138,
+  fdinfo: 0x56213732,
+  fs: 0x51403912,
+  mounts: 0x55563928,
+  uts: 0x54473203,
+  memfd: 0x48453499,
   stats: 0x57093306,
 } as const;
 
@@ -32,11 +40,23 @@ export interface ImageEntries {
  * regular file. Fails with IMAGE_INVALID for another form, and with the system's error where the file cannot be read.
  */
 export async function readImageEntries(path: string, maxBytes = DEFAULT_MAX_BYTES): Promise<ImageEntries> {
-  return parseImageEntries(await readWhole(path, maxBytes), path);
+  return parseImageEntries(await readImageBytes(path, maxBytes), path);
 }
 
 /** The same from bytes in memory; `name` is for the error. */
 export function parseImageEntries(bytes: Uint8Array, name: string): ImageEntries {
+  const { magic, entries } = iterateImage(bytes, name);
+  return { magic, entries: [...entries] };
+}
+
+/**
+ * The type of an image, and its entries one after another: for page maps, which have so many that a list of them would
+ * take many times the memory of the file. Fails with IMAGE_INVALID, for a bad entry when it is reached.
+ */
+export function iterateImage(
+  bytes: Uint8Array,
+  name: string,
+): { readonly magic: number; readonly entries: Generator<Uint8Array> } {
   const invalid = (why: string): never =>
     fail('IMAGE_INVALID', { message: `${name} is not a readable CRIU image: ${why}` });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -44,15 +64,15 @@ export function parseImageEntries(bytes: Uint8Array, name: string): ImageEntries
     at + 4 <= bytes.length ? view.getUint32(at, true) : invalid('it ends early');
   const first = word(0);
   const hasHead = first === IMG_COMMON_MAGIC || first === IMG_SERVICE_MAGIC;
-  const magic = hasHead ? word(4) : first;
-  const entries: Uint8Array[] = [];
-  for (let at = hasHead ? 8 : 4; at < bytes.length; ) {
-    const size = word(at);
-    if (at + 4 + size > bytes.length) invalid('an entry ends early');
-    entries.push(bytes.subarray(at + 4, at + 4 + size));
-    at += 4 + size;
+  function* read(): Generator<Uint8Array> {
+    for (let at = hasHead ? 8 : 4; at < bytes.length; ) {
+      const size = word(at);
+      if (at + 4 + size > bytes.length) invalid('an entry ends early');
+      yield bytes.subarray(at + 4, at + 4 + size);
+      at += 4 + size;
+    }
   }
-  return { magic, entries };
+  return { magic: hasHead ? word(4) : first, entries: read() };
 }
 
 /** All entries of an image whose entries are of one message type. Fails with IMAGE_INVALID when the type is another. */
@@ -60,8 +80,9 @@ export async function readImage<S extends MessageSchema>(
   path: string,
   magic: number,
   schema: S,
+  maxBytes = DEFAULT_MAX_BYTES,
 ): Promise<Message<S>[]> {
-  const image = await readImageEntries(path);
+  const image = await readImageEntries(path, maxBytes);
   if (image.magic !== magic) {
     const found = image.magic.toString(16);
     fail('IMAGE_INVALID', { message: `${path} is a CRIU image of another type (magic 0x${found})` });
@@ -69,7 +90,8 @@ export async function readImage<S extends MessageSchema>(
   return image.entries.map((entry) => decodeMessage(entry, schema));
 }
 
-async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
+/** A whole image file, under the rules of {@link readImageEntries}. */
+export async function readImageBytes(path: string, maxBytes = DEFAULT_MAX_BYTES): Promise<Uint8Array> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = await file.stat();
@@ -116,7 +138,7 @@ export const CORE_ENTRY = {
 };
 
 /** core_entry.march (CRIU images/core.proto), in the words of `uname -m`. */
-const MACHINES = [
+export const MACHINES = [
   'unknown',
   'x86_64',
   'arm',

@@ -5,8 +5,8 @@ import { IMAGE_MAGIC, readImageEntries } from './images.ts';
 import { decodeMessage, optional, required } from './protobuf.ts';
 
 /** CRIU images/pagemap.proto: the first entry of a pagemap names the pages file, the others tell ranges of it. */
-const PAGEMAP_HEAD = { pagesId: required(1, 'uint32') };
-const PAGEMAP_ENTRY = {
+export const PAGEMAP_HEAD = { pagesId: required(1, 'uint32') };
+export const PAGEMAP_ENTRY = {
   vaddr: required(1, 'uint64'),
   compatPages: required(2, 'uint32'),
   inParent: optional(3, 'bool'),
@@ -15,7 +15,7 @@ const PAGEMAP_ENTRY = {
 };
 
 /** CRIU criu/include/pagemap.h PE_PRESENT: the range's pages are in the pages file. */
-const PRESENT = 1 << 2;
+export const PRESENT = 1 << 2;
 
 /** The smallest page that Linux has: on machines with larger ones the check is weaker, never wrong. */
 const PAGE_BYTES = 4096n;

@@ -73,7 +73,7 @@ const broken = (what: string): never =>
  */
 export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema: S, depth = 0): Message<S> {
   if (depth > MAX_DEPTH) broken('messages nest too deeply');
-  const fields = new Map(Object.entries(schema).map(([name, field]) => [field.id, { name, field }]));
+  const fields = fieldsOf(schema);
   const values = new Map<string, unknown>();
   const lists = new Map<string, unknown[]>();
   const cursor: Cursor = { bytes, at: 0 };
@@ -99,6 +99,19 @@ export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema
   }
   // The loop above filled each field by its schema, which is what Message<S> says.
   return Object.fromEntries(values) as Message<S>;
+}
+
+type FieldsById = ReadonlyMap<number, { readonly name: string; readonly field: Field }>;
+
+const indexed = new WeakMap<MessageSchema, FieldsById>();
+
+/** Made once for each schema: page maps have hundreds of thousands of entries. */
+function fieldsOf(schema: MessageSchema): FieldsById {
+  const known = indexed.get(schema);
+  if (known !== undefined) return known;
+  const fields = new Map(Object.entries(schema).map(([name, field]) => [field.id, { name, field }]));
+  indexed.set(schema, fields);
+  return fields;
 }
 
 /** One value, or several where a repeated number is packed. */

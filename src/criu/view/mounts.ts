@@ -1,0 +1,92 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { IMAGE_MAGIC, readImage } from '../images.ts';
+import { optional, required } from '../protobuf.ts';
+
+/** CRIU images/mnt.proto. */
+const MOUNT = {
+  type: required(1, 'uint32'),
+  id: required(2, 'uint32'),
+  parent: required(4, 'uint32'),
+  root: required(6, 'string'),
+  mountpoint: required(7, 'string'),
+  source: required(8, 'string'),
+  options: required(9, 'string'),
+  external: optional(13, 'bool'),
+  typeName: optional(14, 'string'),
+};
+
+/** fstype of the same file. */
+const TYPES: readonly string[] = [
+  '',
+  'proc',
+  'sysfs',
+  'devtmpfs',
+  'binfmt_misc',
+  'tmpfs',
+  'devpts',
+  'simfs',
+  'pstore',
+  'securityfs',
+  'fusectl',
+  'debugfs',
+  'cgroup',
+  'aufs',
+  'mqueue',
+  'fuse',
+  'auto',
+  'overlay',
+  'autofs',
+  'tracefs',
+  '',
+  '',
+  '',
+  'cgroup2',
+];
+
+/** CRIU images/utsns.proto. */
+const UTS = { nodename: required(1, 'string'), domainname: required(2, 'string') };
+
+/** What was mounted when the processes were frozen. */
+export interface MountPoint {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  /** The part of the source's file system that is seen. */
+  readonly root: string;
+  readonly options: string;
+  /** It comes from outside the container. */
+  readonly external: boolean;
+}
+
+/** Mounts of all mount namespaces in the images (mountpoints-N.img). Fails with IMAGE_INVALID. */
+export async function readMountPoints(directory: string): Promise<MountPoint[]> {
+  const mounts: MountPoint[] = [];
+  for (const name of await imagesNamed(directory, /^mountpoints-\d+\.img$/)) {
+    for (const mount of await readImage(join(directory, name), IMAGE_MAGIC.mounts, MOUNT)) {
+      mounts.push({
+        destination: absolute(mount.mountpoint),
+        type: TYPES[mount.type] || (mount.typeName ?? ''),
+        source: mount.source,
+        root: mount.root,
+        options: mount.options,
+        external: mount.external ?? false,
+      });
+    }
+  }
+  return mounts;
+}
+
+/** The container's host name (utsns-N.img); undefined where it shares the host's. Fails with IMAGE_INVALID. */
+export async function readHostname(directory: string): Promise<string | undefined> {
+  const [name] = await imagesNamed(directory, /^utsns-\d+\.img$/);
+  if (name === undefined) return undefined;
+  const [uts] = await readImage(join(directory, name), IMAGE_MAGIC.uts, UTS, 4096);
+  return uts?.nodename;
+}
+
+/** CRIU writes `./dev`; older versions `/dev`. */
+const absolute = (path: string): string => path.replace(/^\.?\/?/, '/');
+
+const imagesNamed = async (directory: string, pattern: RegExp): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => pattern.test(name)).toSorted();
