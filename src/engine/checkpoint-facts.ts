@@ -33,6 +33,7 @@ export async function checkpointFacts(ctx: EngineContext, container: Container):
           ...processObstacles(state.pid).filter(appliesHere).map(obstacleOf),
         ]
       : [],
+    processes: running ? processTree(state.pid).length : undefined,
     memoryBytes: running ? memoryOf(state.pid) : 0,
     freeBytes: (await spaceAt(directory)).free,
     directory,

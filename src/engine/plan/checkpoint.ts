@@ -1,5 +1,5 @@
 import type { Container } from '../../model/container.ts';
-import { fail } from '../../model/errors.ts';
+import { type Finding, obstacle, ok, refuseObstacles } from './preflight/finding.ts';
 
 export interface CheckpointOptions {
   /** Keep CRIU's logs and statistics (-k). */
@@ -23,6 +23,8 @@ export interface CheckpointFacts {
   readonly isRoot: boolean;
   readonly runtime: { readonly name: string; readonly able: boolean; readonly why?: string | undefined };
   readonly obstacles: readonly Obstacle[];
+  /** Number of processes; undefined where the container does not run. */
+  readonly processes?: number | undefined;
   /** Bytes that the images may take at most: anonymous and shared memory, also what is swapped out. */
   readonly memoryBytes: number;
   readonly freeBytes: number;
@@ -34,40 +36,94 @@ export interface CheckpointFacts {
 const METADATA_BYTES = 16 << 20;
 
 /** Refuses what cannot work before anything is frozen; returns nothing otherwise. Pure. */
-export function refuseCheckpoint(
+export const refuseCheckpoint = (
   container: Container,
   options: CheckpointOptions,
   facts: CheckpointFacts,
-): void {
-  const { config, state } = container;
-  if (!facts.isRoot) fail('NEEDS_ROOT', { message: 'checkpointing a container requires root' });
+): void => refuseObstacles(checkpointFindings(container, options, facts));
+
+/** Whether a checkpoint would work, and what it would take. The first obstacle is what it is refused with. Pure. */
+export const checkpointFindings = (
+  container: Container,
+  options: CheckpointOptions,
+  facts: CheckpointFacts,
+): readonly Finding[] => [
+  ...stateFindings(container, facts),
+  ...runtimeFindings(facts),
+  ...processFindings(container, options, facts),
+  ...spaceFindings(container, facts),
+];
+
+function stateFindings({ config, state }: Container, { isRoot }: CheckpointFacts): Finding[] {
+  const found: Finding[] = [];
+  if (!isRoot) found.push(obstacle('rights', 'NEEDS_ROOT', 'checkpointing a container requires root'));
   if (state.status !== 'running') {
-    fail('CONTAINER_STATE', {
-      message: `"${state.status}" is not running, cannot checkpoint: container state improper`,
-    });
+    const sentence = `"${state.status}" is not running, cannot checkpoint: container state improper`;
+    found.push(obstacle('state', 'CONTAINER_STATE', sentence));
   }
   if (config.autoRemove) {
-    fail('CHECKPOINT_REFUSED', {
-      message: `cannot checkpoint containers that have been started with '--rm' unless '--export' is used`,
-    });
+    const sentence = `cannot checkpoint containers that have been started with '--rm' unless '--export' is used`;
+    found.push(obstacle('state', 'CHECKPOINT_REFUSED', sentence));
   }
-  if (!facts.runtime.able) {
-    fail('RUNTIME_UNSUPPORTED', {
-      message: `configured runtime does not support checkpoint/restore${facts.runtime.why === undefined ? '' : `: ${facts.runtime.why}`}`,
-      hint: 'cryopod doctor lists the runtimes that can; choose one with --runtime when the container is made.',
-    });
+  return found.length > 0 ? found : [ok('state', state.status)];
+}
+
+function runtimeFindings({ runtime: { name, able, why } }: CheckpointFacts): Finding[] {
+  if (able) return [ok('runtime', name)];
+  return [
+    obstacle(
+      'runtime',
+      'RUNTIME_UNSUPPORTED',
+      `configured runtime does not support checkpoint/restore${why === undefined ? '' : `: ${why}`}`,
+      'cryopod doctor lists the runtimes that can; choose one with --runtime when the container is made.',
+    ),
+  ];
+}
+
+const OPTION_NAMES = { tcpEstablished: '--tcp-established', fileLocks: '--file-locks' } as const;
+const CHECK_NAMES = { tcpEstablished: 'connections', fileLocks: 'locks' } as const;
+
+function processFindings(
+  { config }: Container,
+  options: CheckpointOptions,
+  { obstacles, processes }: CheckpointFacts,
+): Finding[] {
+  const found = obstacles.map(({ sentence, hint, solvedBy }) => {
+    const check = solvedBy === undefined ? 'processes' : CHECK_NAMES[solvedBy];
+    if (solvedBy !== undefined && options[solvedBy]) {
+      return ok(check, `${sentence}: kept with ${OPTION_NAMES[solvedBy]}`);
+    }
+    const message = `cannot checkpoint ${config.name}: ${sentence}; it goes on running`;
+    return obstacle(check, 'CHECKPOINT_REFUSED', message, hint);
+  });
+  if (processes === undefined) return found;
+  return [ok('processes', `${processes} to be frozen`), ...found];
+}
+
+function spaceFindings(
+  { config }: Container,
+  { memoryBytes, freeBytes, directory }: CheckpointFacts,
+): Finding[] {
+  if (freeBytes < memoryBytes + METADATA_BYTES) {
+    return [
+      obstacle(
+        'space',
+        'NO_SPACE',
+        `cannot checkpoint ${config.name}: its memory takes up to ${memoryBytes} bytes and ${directory} has ${freeBytes} free; it goes on running`,
+        'Free some space, or give a --root on a larger file system.',
+      ),
+    ];
   }
-  for (const { sentence, hint, solvedBy } of facts.obstacles) {
-    if (solvedBy !== undefined && options[solvedBy]) continue;
-    fail('CHECKPOINT_REFUSED', {
-      message: `cannot checkpoint ${config.name}: ${sentence}; it goes on running`,
-      hint,
-    });
-  }
-  if (facts.freeBytes < facts.memoryBytes + METADATA_BYTES) {
-    fail('NO_SPACE', {
-      message: `cannot checkpoint ${config.name}: its memory takes up to ${facts.memoryBytes} bytes and ${facts.directory} has ${facts.freeBytes} free; it goes on running`,
-      hint: 'Free some space, or give a --root on a larger file system.',
-    });
-  }
+  return [ok('space', `memory takes up to ${memoryBytes} bytes and ${directory} has ${freeBytes} free`)];
+}
+
+/** Bytes that CRIU writes in a second while the processes stand still, measured with 1 GiB of memory. */
+const DUMP_RATE = 1e9;
+/** Seconds that it takes to stop processes and to collect all that is not memory. */
+const DUMP_BASE = 0.05;
+
+/** How long the processes would stand still. An estimate; the disk decides. */
+export function freezeEstimate({ memoryBytes }: Pick<CheckpointFacts, 'memoryBytes'>): Finding {
+  const seconds = DUMP_BASE + memoryBytes / DUMP_RATE;
+  return ok('freeze', `about ${seconds.toFixed(1)} s, if a gigabyte is written in a second`);
 }

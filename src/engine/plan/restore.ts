@@ -1,5 +1,5 @@
 import type { Container, ContainerConfig } from '../../model/container.ts';
-import { fail } from '../../model/errors.ts';
+import { type Finding, obstacle, ok, refuseObstacles } from './preflight/finding.ts';
 
 export interface RestoreOptions {
   /** Keep the checkpoint and CRIU's logs (-k). */
@@ -19,29 +19,39 @@ export interface RestoreFacts {
 }
 
 /** Refuses what cannot work before anything is created or consumed. Pure. */
-export function refuseRestore(container: Container, options: RestoreOptions, facts: RestoreFacts): void {
-  const { config, state } = container;
-  if (!facts.isRoot) fail('NEEDS_ROOT', { message: 'restoring a container requires root' });
+export const refuseRestore = (container: Container, options: RestoreOptions, facts: RestoreFacts): void =>
+  refuseObstacles(restoreFindings(container, options, facts));
+
+/** Whether a restore can begin. The first obstacle is what it is refused with. Pure. */
+export function restoreFindings(
+  { config, state }: Container,
+  options: RestoreOptions,
+  { isRoot, complete, runtime }: RestoreFacts,
+): readonly Finding[] {
+  const found: Finding[] = [];
+  if (!isRoot) found.push(obstacle('rights', 'NEEDS_ROOT', 'restoring a container requires root'));
   if (options.tcpEstablished && options.tcpClose) {
-    fail('USAGE', { message: '--tcp-established and --tcp-close cannot be used together' });
+    const sentence = '--tcp-established and --tcp-close cannot be used together';
+    found.push(obstacle('connections', 'USAGE', sentence));
   }
   if (state.status === 'running' || state.status === 'paused') {
-    fail('CONTAINER_STATE', {
-      message: `container ${config.id} is running or paused, cannot restore: container state improper`,
-    });
+    const sentence = `container ${config.id} is running or paused, cannot restore: container state improper`;
+    found.push(obstacle('state', 'CONTAINER_STATE', sentence));
+  } else {
+    found.push(ok('state', state.status));
   }
-  if (!facts.complete) {
-    fail('RESTORE_REFUSED', {
-      message:
-        'a complete checkpoint for this container cannot be found, cannot restore: container state improper',
-      hint: `Take one with: cryopod container checkpoint ${config.name}`,
-    });
+  if (complete) {
+    found.push(ok('images', 'the checkpoint is complete'));
+  } else {
+    const sentence =
+      'a complete checkpoint for this container cannot be found, cannot restore: container state improper';
+    const hint = `Take one with: cryopod container checkpoint ${config.name}`;
+    found.push(obstacle('images', 'RESTORE_REFUSED', sentence, hint));
   }
-  if (!facts.runtime.able) {
-    fail('RUNTIME_UNSUPPORTED', {
-      message: `configured runtime does not support checkpoint/restore${facts.runtime.why === undefined ? '' : `: ${facts.runtime.why}`}`,
-    });
-  }
+  if (runtime.able) return [...found, ok('runtime', config.runtime)];
+  const why = runtime.why === undefined ? '' : `: ${runtime.why}`;
+  const sentence = `configured runtime does not support checkpoint/restore${why}`;
+  return [...found, obstacle('runtime', 'RUNTIME_UNSUPPORTED', sentence)];
 }
 
 /** The configuration without the static addresses that a restore is to ignore, for good. Pure. */

@@ -1,3 +1,5 @@
+import type { NetworkConfig } from '../../../model/container.ts';
+import type { PortMapping } from '../../../model/network.ts';
 import { type Finding, obstacle, ok, warning } from './finding.ts';
 import type { ImportCheckOptions, ImportFacts } from './types.ts';
 
@@ -72,8 +74,10 @@ export function imageFindings({ archive, image }: ImportFacts): Finding[] {
   return [warning('image', `the base image ${imageName} (${id}) is not here: it will be pulled`, hint)];
 }
 
-export function networkFindings({ archive, ...facts }: ImportFacts): Finding[] {
-  const { mode, networks } = archive.config.network;
+export function networkFindings(
+  { mode, networks }: NetworkConfig,
+  facts: Pick<ImportFacts, 'missingNetworks' | 'addressProblems'>,
+): Finding[] {
   if (mode !== 'bridge') return [ok('network', mode)];
   const found = [
     ...facts.missingNetworks.map((name) =>
@@ -97,8 +101,10 @@ export function networkFindings({ archive, ...facts }: ImportFacts): Finding[] {
   return found.length > 0 ? found : [ok('network', names)];
 }
 
-export function portFindings({ archive, takenPorts }: ImportFacts, options: ImportCheckOptions): Finding[] {
-  const ports = options.publish ?? archive.config.network.ports;
+export function portFindings(
+  ports: readonly PortMapping[],
+  takenPorts: ImportFacts['takenPorts'],
+): Finding[] {
   if (ports.length === 0) return [];
   if (takenPorts.length === 0) {
     const list = ports.map(({ hostPort, protocol }) => `${hostPort === 0 ? 'any' : hostPort}/${protocol}`);

@@ -10,7 +10,7 @@ import { cpuFindings } from './cpu.ts';
 import { type Finding, obstacle, ok, refuseObstacles, warning } from './finding.ts';
 import { criuFindings, kernelFindings, runtimeFindings } from './programs.ts';
 import { securityFindings } from './security.ts';
-import type { ImportCheckOptions, ImportFacts } from './types.ts';
+import type { ImageNeeds, ImportCheckOptions, ImportFacts } from './types.ts';
 
 /** Whether this host can run the container of an archive, check by check; the most telling ones come first. Pure. */
 export const importFindings = (facts: ImportFacts, options: ImportCheckOptions): readonly Finding[] => [
@@ -23,10 +23,10 @@ export const importFindings = (facts: ImportFacts, options: ImportCheckOptions):
   ...kernelFindings(facts),
   ...criuFindings(facts),
   ...cgroupFindings(facts),
-  ...connectionFindings(facts, options),
+  ...connectionFindings(facts.needs, options),
   ...imageFindings(facts),
-  ...networkFindings(facts),
-  ...portFindings(facts, options),
+  ...networkFindings(facts.archive.config.network, facts),
+  ...portFindings(options.publish ?? facts.archive.config.network.ports, facts.takenPorts),
   ...mountFindings(facts),
   ...spaceFindings(facts, options),
 ];
@@ -51,7 +51,11 @@ function cgroupFindings({ archive, host }: ImportFacts): Finding[] {
   ];
 }
 
-function connectionFindings({ needs }: ImportFacts, options: ImportCheckOptions): Finding[] {
+/** Connections and locks in the images, which CRIU takes up again only when told to. */
+export function connectionFindings(
+  needs: ImageNeeds | undefined,
+  options: Pick<ImportCheckOptions, 'tcpEstablished' | 'tcpClose' | 'fileLocks'>,
+): Finding[] {
   if (needs === undefined) return [];
   const { connections, locks } = needs;
   const found: Finding[] = [];
