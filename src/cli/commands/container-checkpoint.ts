@@ -1,5 +1,7 @@
 import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
+import { checkpointPreflight } from '../../engine/preflight/checkpoint.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
+import { printFindings, refuseFormatAlone } from '../container/findings.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { checkpointStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
@@ -17,14 +19,17 @@ export const command = defineCommand({
   ],
   flags: defineFlags({
     all: { short: 'a', type: 'bool', help: 'All running containers' },
+    dryRun: { type: 'bool', help: 'Say whether it would work and what to change, and do nothing' },
     fileLocks: { type: 'bool', help: 'Allow file locks' },
+    format: { type: 'string', value: 'FORMAT', help: 'Of --dry-run: json or a Go template' },
     keep: { short: 'k', type: 'bool', help: "Keep CRIU's logs and statistics" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     leaveRunning: { short: 'R', type: 'bool', help: 'Let the container go on after the checkpoint' },
     printStats: { type: 'bool', help: 'Print figures as JSON' },
     tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
   }),
-  run: async (ctx: CliContext, { all, latest, printStats, ...options }, names) => {
+  run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, ...options }, names) => {
+    refuseFormatAlone(dryRun, format);
     requireRoot('checkpointing a container');
     const engine = await ctx.engine();
     const selected = selectContainers(
@@ -34,6 +39,10 @@ export const command = defineCommand({
     );
     // One wrong name, and nothing is frozen.
     requireAll(engine, selected);
+    if (dryRun) {
+      const look = (name: string) => checkpointPreflight(engine, name, options);
+      return await printFindings(ctx, selected, look, { verb: 'checkpointed', format });
+    }
     const results: CheckpointResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
       results.push(await checkpointContainer(engine, name, options));

@@ -1,8 +1,10 @@
 import type { EngineContext } from '../../engine/context.ts';
 import { containerExists } from '../../engine/exists.ts';
+import { restorePreflight } from '../../engine/preflight/restore.ts';
 import { type RestoreResult, restoreContainer } from '../../engine/restore.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
+import { printFindings, refuseFormatAlone } from '../container/findings.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { restoreStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
@@ -24,7 +26,9 @@ export const command = defineCommand({
   examples: ['container restore db', 'container restore --keep db', 'container restore --all'],
   flags: defineFlags({
     all: { short: 'a', type: 'bool', help: 'All checkpointed containers' },
+    dryRun: { type: 'bool', help: 'Say whether it would work and what to change, and do nothing' },
     fileLocks: { type: 'bool', help: 'Restore file locks' },
+    format: { type: 'string', value: 'FORMAT', help: 'Of --dry-run: json or a Go template' },
     ignoreStaticIp: { type: 'bool', help: 'Take a new address instead of the static one' },
     ignoreStaticMac: { type: 'bool', help: 'Take a new MAC address instead of the static one' },
     keep: { short: 'k', type: 'bool', help: "Keep the checkpoint and CRIU's logs" },
@@ -33,7 +37,8 @@ export const command = defineCommand({
     tcpClose: { type: 'bool', help: 'Restore established TCP connections as closed' },
     tcpEstablished: { type: 'bool', help: 'Restore established TCP connections' },
   }),
-  run: async (ctx: CliContext, { all, latest, printStats, ...options }, names) => {
+  run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, ...options }, names) => {
+    refuseFormatAlone(dryRun, format);
     requireRoot('restoring a container');
     const engine = await ctx.engine();
     if ((all || latest) && names.length > 0) {
@@ -41,6 +46,10 @@ export const command = defineCommand({
     }
     requireContainers(engine, names);
     const selected = selectContainers(engine, { names, all, latest }, ({ state }) => state.checkpointed);
+    if (dryRun) {
+      const look = (name: string) => restorePreflight(engine, name, options);
+      return await printFindings(ctx, selected, look, { verb: 'restored', format });
+    }
     const results: RestoreResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
       results.push(await restoreContainer(engine, name, options));

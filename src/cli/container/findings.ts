@@ -1,6 +1,8 @@
 import { type Finding, passes } from '../../engine/plan/preflight/finding.ts';
 import type { Preflight } from '../../engine/preflight/checkpoint.ts';
 
+import { fail } from '../../model/errors.ts';
+import type { CliContext } from '../context.ts';
 import { renderOne } from '../render/template.ts';
 
 const MARKS: Readonly<Record<Finding['level'], string>> = {
@@ -58,4 +60,22 @@ function describe({ input, findings }: Preflight, verb: string): string {
       ? `${printable(input)} can be ${verb}.`
       : `${printable(input)} cannot be ${verb}: ${obstacles} obstacle${obstacles === 1 ? '' : 's'}.`;
   return `${lines.join('\n')}\n\n${verdict}\n`;
+}
+
+/** --format is for the findings of --dry-run alone. Errors: USAGE. */
+export function refuseFormatAlone(dryRun: boolean, format: string | undefined): void {
+  if (!dryRun && format !== undefined) fail('USAGE', { message: '--format can only be used with --dry-run' });
+}
+
+/** Answers --dry-run: looks at each container, prints what was found and returns the exit status. */
+export async function printFindings(
+  ctx: Pick<CliContext, 'print'>,
+  names: readonly string[],
+  look: (name: string) => Promise<Preflight>,
+  { verb, format }: { readonly verb: string; readonly format: string | undefined },
+): Promise<number> {
+  const preflights: Preflight[] = [];
+  for (const name of names) preflights.push(await look(name));
+  ctx.print(renderFindings(preflights, verb, format));
+  return preflightStatus(preflights);
 }

@@ -58,8 +58,16 @@ export const obstacle = (check: CheckName, code: ErrorCode, sentence: string, hi
 export const passes = (findings: readonly Finding[]): boolean =>
   findings.every(({ level }) => level !== 'obstacle');
 
-/** Throws the first obstacle as the error of its code; returns when there is none. */
+/** Throws the first obstacle as the error of its code, telling how many others there are; returns when there is none. */
 export function refuseObstacles(findings: readonly Finding[]): void {
-  const first = findings.find(({ level }) => level === 'obstacle');
-  if (first !== undefined) fail(first.code ?? 'INTERNAL', { message: first.sentence, hint: first.hint });
+  const [first, ...others] = findings.filter(({ level }) => level === 'obstacle');
+  if (first === undefined) return;
+  const more = others.length === 1 ? 'There is 1 more obstacle' : `There are ${others.length} more obstacles`;
+  const hints = [first.hint, others.length === 0 ? undefined : `${more}: --dry-run shows all.`];
+  fail(first.code ?? 'INTERNAL', {
+    message: first.sentence,
+    hint: hints.every((hint) => hint === undefined)
+      ? undefined
+      : hints.filter((hint) => hint !== undefined).join(' '),
+  });
 }

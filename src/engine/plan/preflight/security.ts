@@ -8,16 +8,12 @@ export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] 
 };
 
 const riskFindings = ({ archive }: ImportFacts, trust: boolean): Finding[] =>
-  archive.risks.map(({ sentence }) =>
-    trust
-      ? warning('security', sentence)
-      : obstacle(
-          'security',
-          'RESTORE_REFUSED',
-          sentence,
-          'Add --trust if you know where the archive comes from.',
-        ),
-  );
+  archive.risks.map((risk) => {
+    const sentence = `the container in ${archive.name} ${risk.sentence}`;
+    if (trust) return warning('security', sentence);
+    const hint = 'Add --trust if you know where the archive comes from and want that.';
+    return obstacle('security', 'RESTORE_REFUSED', sentence, hint);
+  });
 
 const MODULES: Readonly<Record<ImageNeeds['lsm'], string>> = {
   none: 'no security module',

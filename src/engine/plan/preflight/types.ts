@@ -14,7 +14,7 @@ export interface ArchiveView {
   readonly name: string;
   /** The container in it. */
   readonly config: Omit<ContainerConfig, 'layers'>;
-  /** What the container would get of the host; each needs the user's word (`trust`). */
+  /** What the container would get of the host, worded to follow "the container"; each needs the user's word (`trust`). */
   readonly risks: readonly { readonly sentence: string }[];
   /** cryopod.json; undefined in podman's archives. */
   readonly facts: ArchiveFacts | undefined;
