@@ -51,6 +51,7 @@ export const ERROR_TABLE = {
   IMAGE_FAILED: kind(125, 500, 'An image could not be read, unpacked, pulled or pushed.'),
   IMAGE_INVALID: kind(125, 400, 'An image or root file system archive is malformed or unsafe.'),
   ARCHIVE_INVALID: kind(125, 400, 'A checkpoint archive is malformed or unsafe.'),
+  ARCHIVE_FAILED: kind(125, 500, 'A checkpoint archive could not be written.'),
   STORE_FAILED: kind(125, 500, "The store's database or directories cannot be used."),
   MOUNT_FAILED: kind(125, 500, 'A file system could not be mounted or unmounted.'),
   NO_SPACE: kind(125, 507, 'A file system is full.'),

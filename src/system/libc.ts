@@ -10,8 +10,12 @@ export interface Pipe {
 
 const O_CLOEXEC = 0o2000000;
 const S_IFCHR = 0o020000;
+const S_IFIFO = 0o010000;
 /** fcntl(2). */
+const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
+/** poll(2); error and hang-up are reported unasked. */
+const POLLIN = 1;
 
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
@@ -19,7 +23,19 @@ interface Libc {
   readonly lgetxattr: (path: Buffer, name: string, value: Buffer, size: number) => number;
   readonly mknod: (path: string, mode: number, device: number) => number;
   readonly fcntl: (fd: number, command: number, type: 'int', argument: number) => number;
+  readonly poll: Poll;
   readonly errno: () => number;
+}
+
+interface Poll {
+  (fds: Buffer, count: number, milliseconds: number): number;
+  /** In a thread of libuv's pool. */
+  readonly async: (
+    fds: Buffer,
+    count: number,
+    milliseconds: number,
+    done: (error: Error | null, result: number) => void,
+  ) => void;
 }
 
 let loaded: Promise<Libc> | undefined;
@@ -44,6 +60,7 @@ async function load(): Promise<Libc> {
       ),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
       fcntl: library.func('int fcntl(int fd, int command, ...)'),
+      poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int milliseconds)') as Poll,
       errno: () => koffi.errno(),
     };
   } catch (error) {
@@ -110,4 +127,42 @@ export async function xattrReader(): Promise<(path: Buffer, name: string) => Buf
 export async function makeWhiteout(path: string): Promise<void> {
   const calls = await libc();
   check(calls.mknod(path, S_IFCHR, 0), calls, `make the whiteout ${path}`);
+}
+
+/** Makes a FIFO that only its owner may open. Throws EEXIST. */
+export async function makeFifo(path: string): Promise<void> {
+  const calls = await libc();
+  check(calls.mknod(path, S_IFIFO | 0o600, 0), calls, `make the FIFO ${path}`);
+}
+
+/** Reads from `fd` wait for data again, though it was opened with O_NONBLOCK. */
+export async function makeBlocking(fd: number): Promise<void> {
+  const calls = await libc();
+  check(calls.fcntl(fd, F_SETFL, 'int', 0), calls, 'fcntl F_SETFL');
+}
+
+/** What can be told of a FIFO that was opened for reading with O_NONBLOCK before anyone opened it for writing. */
+export interface WriterWatch {
+  /** Whether something was written, or a writer has come and gone without writing anything. */
+  readonly hasCome: () => boolean;
+  /** Resolves once it is so. Holds a thread of libuv's pool meanwhile. */
+  readonly wait: () => Promise<void>;
+}
+
+/** Watches a FIFO for its first writer. Unlike open(2) that blocks, this tells a writer of nothing from none. */
+export async function watchForWriter(fd: number): Promise<WriterWatch> {
+  const calls = await libc();
+  const pollfd = (): Buffer => {
+    const entry = Buffer.alloc(8);
+    entry.writeInt32LE(fd, 0);
+    entry.writeInt16LE(POLLIN, 4);
+    return entry;
+  };
+  return {
+    hasCome: () => calls.poll(pollfd(), 1, 0) > 0,
+    wait: () =>
+      new Promise((resolve, reject) => {
+        calls.poll.async(pollfd(), 1, -1, (error) => (error === null ? resolve() : reject(error)));
+      }),
+  };
 }

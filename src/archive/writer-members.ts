@@ -1,0 +1,130 @@
+import { fail } from '../model/errors.ts';
+import { openCompressor } from './compressor.ts';
+import { type Framing, framingOf } from './frames.ts';
+import { TAR_END, type TarMember, tarHeader, tarPadding } from './tar-header.ts';
+import type { ArchiveWriterOptions } from './types.ts';
+import { failChanged } from './writer-errors.ts';
+import type { ArchiveOutput } from './writer-output.ts';
+import { type Pumped, pump } from './writer-pump.ts';
+
+/** Writes members as tar into frames. Names must be relative, plain and new (INTERNAL). */
+export interface MemberSink {
+  readonly addDirectory: (name: string) => Promise<void>;
+  readonly addWhole: (name: string, content: Buffer) => Promise<void>;
+  /** What `fd` gives up to its end, of which the size is known. `path` is for the error if it is another. */
+  readonly addSized: (name: string, size: number, fd: number, path: string) => Promise<Pumped>;
+  /** What `fd` gives up to its end. */
+  readonly addUnsized: (name: string, fd: number) => Promise<Pumped>;
+  /** Ends the archive; gives its bytes, compressed. */
+  readonly finish: () => Promise<number>;
+}
+
+/** Bytes of small members and headers that share one frame. */
+const BATCH_BYTES = 1 << 20;
+
+export function memberSink(output: ArchiveOutput, options: ArchiveWriterOptions): MemberSink {
+  const framing = framingOf(options.compression);
+  const modified = Math.floor(Date.now() / 1000);
+  const checkName = nameCheck();
+  const batch = openBatch(output, framing);
+  const count = counter(options.progress);
+  const header = (name: string, size: number, type: TarMember['type'] = 'file'): Buffer =>
+    tarHeader({ name, type, size, modified });
+  const content = async (fd: number): Promise<Pumped> => {
+    const compressor = await openCompressor(output, framing.command, options.signal);
+    const pumped = await pump(fd, async (bytes) => {
+      await compressor.put(bytes);
+      count(bytes.length);
+    }).catch(async (error: unknown) => {
+      await compressor.end().catch(() => undefined);
+      throw error;
+    });
+    await compressor.end();
+    return pumped;
+  };
+  return {
+    addDirectory: async (name) => {
+      checkName(name);
+      await batch.add(header(name, 0, 'directory'));
+    },
+    addWhole: async (name, bytes) => {
+      checkName(name);
+      await batch.add(header(name, bytes.length), bytes, tarPadding(bytes.length));
+      count(bytes.length);
+    },
+    addSized: async (name, size, fd, path) => {
+      checkName(name);
+      await batch.add(header(name, size));
+      await batch.flush();
+      const pumped = await content(fd);
+      if (pumped.size !== size) failChanged(path);
+      await batch.add(tarPadding(size));
+      return pumped;
+    },
+    addUnsized: async (name, fd) => {
+      checkName(name);
+      await batch.flush();
+      const patch = await output.reserve(framing.stored(header(name, 0)));
+      const pumped = await content(fd);
+      await patch(framing.stored(header(name, pumped.size)));
+      await output.passOn();
+      await batch.add(tarPadding(pumped.size));
+      return pumped;
+    },
+    finish: async () => {
+      await batch.add(TAR_END);
+      await batch.flush();
+      return output.finish();
+    },
+  };
+}
+
+interface Batch {
+  readonly add: (...parts: readonly Buffer[]) => Promise<void>;
+  readonly flush: () => Promise<void>;
+}
+
+/** Uncompressed bytes that wait for company. */
+function openBatch(output: ArchiveOutput, framing: Framing): Batch {
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  const flush = async (): Promise<void> => {
+    if (bytes === 0) return;
+    const whole = Buffer.concat(parts);
+    parts = [];
+    bytes = 0;
+    await output.append(await framing.packed(whole));
+  };
+  return {
+    add: async (...more) => {
+      for (const part of more) {
+        parts.push(part);
+        bytes += part.length;
+      }
+      if (bytes >= BATCH_BYTES) await flush();
+    },
+    flush,
+  };
+}
+
+/** Names come from cryopod itself: a bad one is a defect. */
+function nameCheck(): (name: string) => void {
+  const seen = new Set<string>();
+  return (name) => {
+    const isPlain = name.split('/').every((part) => !['', '.', '..'].includes(part)) && !name.includes('\0');
+    if (!isPlain || seen.has(name)) {
+      fail('INTERNAL', {
+        message: `an archive's member got the name ${JSON.stringify(name)}${isPlain ? ' twice' : ''}`,
+      });
+    }
+    seen.add(name);
+  };
+}
+
+function counter(progress: ((bytes: number) => void) | undefined): (bytes: number) => void {
+  let total = 0;
+  return (bytes) => {
+    total += bytes;
+    progress?.(total);
+  };
+}
