@@ -14,6 +14,10 @@ const CORE = {
   thread: optional(5, { creds: optional(10, { lsmProfile: optional(15, 'string') }) }),
 };
 
+/** CRIU images/mnt.proto, with the numbers of its fstype. */
+const MOUNT = { type: required(1, 'uint32') };
+const MOUNT_TYPES: Readonly<Record<number, 1 | 2>> = { 12: 1, 23: 2 };
+
 /** core_entry.march (CRIU images/core.proto), in the words of `uname -m`. */
 const MACHINES = [
   'unknown',
@@ -40,6 +44,8 @@ export interface ImageNeeds {
   readonly lsm: (typeof MODULES)[number];
   /** Its profiles or labels of the processes, each once. */
   readonly profiles: readonly string[];
+  /** Version of the cgroup file systems that the container has mounted; undefined where it has none. */
+  readonly cgroupVersion: 1 | 2 | undefined;
   /** Established TCP connections. */
   readonly connections: number;
   /** File locks. */
@@ -54,29 +60,50 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
   const names = await namesIn(directory);
   if (!names.includes('inventory.img')) return undefined;
   const [inventory] = await readImage(join(directory, 'inventory.img'), IMAGE_MAGIC.inventory, INVENTORY);
-  const needs = { machines: new Set<number>(), xstate: 0n, profiles: new Set<string>() };
-  // One after another: a container may have thousands of threads.
-  for (const name of names) {
-    if (!/^core-\d+\.img$/.test(name)) continue;
-    for (const core of await readImage(join(directory, name), IMAGE_MAGIC.core, CORE)) {
-      needs.machines.add(core.mtype);
-      // Only x86 has the XSAVE header; elsewhere the field is not there.
-      needs.xstate |= core.x86?.fpregs?.xsave?.xstateBv ?? 0n;
-      const profile = core.thread?.creds?.lsmProfile;
-      if (profile !== undefined && profile !== '') needs.profiles.add(profile);
-    }
-  }
-  const [machine = 0] = needs.machines;
+  const threads = await threadNeeds(directory, names);
   return {
-    machine: machine === 0 ? undefined : (MACHINES[machine] ?? 'unknown'),
-    xstate: needs.xstate,
+    ...threads,
     lsm: MODULES[inventory?.lsmType ?? 0] ?? 'none',
-    profiles: [...needs.profiles],
+    cgroupVersion: await cgroupVersion(directory, names),
     connections: names.filter((name) => /^tcp-stream-[0-9a-f]+\.img$/.test(name)).length,
     locks: names.includes('filelocks.img')
       ? (await readImageEntries(join(directory, 'filelocks.img'))).entries.length
       : 0,
   };
+}
+
+async function threadNeeds(
+  directory: string,
+  names: readonly string[],
+): Promise<Pick<ImageNeeds, 'machine' | 'xstate' | 'profiles'>> {
+  const machines = new Set<number>();
+  const profiles = new Set<string>();
+  let xstate = 0n;
+  // One after another: a container may have thousands of threads.
+  for (const name of names.filter((each) => /^core-\d+\.img$/.test(each))) {
+    for (const core of await readImage(join(directory, name), IMAGE_MAGIC.core, CORE)) {
+      machines.add(core.mtype);
+      // Only x86 has the XSAVE header; elsewhere the field is not there.
+      xstate |= core.x86?.fpregs?.xsave?.xstateBv ?? 0n;
+      const profile = core.thread?.creds?.lsmProfile;
+      if (profile !== undefined && profile !== '') profiles.add(profile);
+    }
+  }
+  const [machine = 0] = machines;
+  return {
+    machine: machine === 0 ? undefined : (MACHINES[machine] ?? 'unknown'),
+    xstate,
+    profiles: [...profiles],
+  };
+}
+
+async function cgroupVersion(directory: string, names: readonly string[]): Promise<1 | 2 | undefined> {
+  for (const name of names.filter((each) => /^mountpoints-\d+\.img$/.test(each))) {
+    const mounts = await readImage(join(directory, name), IMAGE_MAGIC.mounts, MOUNT);
+    const versions = mounts.flatMap(({ type }) => MOUNT_TYPES[type] ?? []);
+    if (versions.length > 0) return versions.includes(1) ? 1 : 2;
+  }
+  return undefined;
 }
 
 async function namesIn(directory: string): Promise<string[]> {

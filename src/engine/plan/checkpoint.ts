@@ -1,5 +1,5 @@
 import type { Container } from '../../model/container.ts';
-import { type Finding, obstacle, ok, refuseObstacles } from './preflight/finding.ts';
+import { type Finding, obstacle, ok, refuseObstacles, roughly } from './preflight/finding.ts';
 
 export interface CheckpointOptions {
   /** Keep CRIU's logs and statistics (-k). */
@@ -114,7 +114,7 @@ function spaceFindings(
       ),
     ];
   }
-  return [ok('space', `memory takes up to ${memoryBytes} bytes and ${directory} has ${freeBytes} free`)];
+  return [ok('space', `memory takes up to ${roughly(memoryBytes)}, and ${roughly(freeBytes)} are free`)];
 }
 
 /** Bytes that CRIU writes in a second while the processes stand still, measured with 1 GiB of memory. */
@@ -125,5 +125,5 @@ const DUMP_BASE = 0.05;
 /** How long the processes would stand still. An estimate; the disk decides. */
 export function freezeEstimate({ memoryBytes }: Pick<CheckpointFacts, 'memoryBytes'>): Finding {
   const seconds = DUMP_BASE + memoryBytes / DUMP_RATE;
-  return ok('freeze', `about ${seconds.toFixed(1)} s, if a gigabyte is written in a second`);
+  return ok('freeze', `the processes would stand still for about ${seconds.toFixed(1)} s at 1 GB a second`);
 }

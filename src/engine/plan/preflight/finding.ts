@@ -71,3 +71,16 @@ export function refuseObstacles(findings: readonly Finding[]): void {
       : hints.filter((hint) => hint !== undefined).join(' '),
   });
 }
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** Bytes as people say them: `115 kB`, `79.9 GB`. */
+export function roughly(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${Number(value.toPrecision(3))} ${UNITS[unit]}`;
+}

@@ -7,7 +7,7 @@ import {
   volumeFindings,
 } from './container.ts';
 import { cpuFindings } from './cpu.ts';
-import { type Finding, obstacle, ok, refuseObstacles, warning } from './finding.ts';
+import { type Finding, obstacle, ok, refuseObstacles, roughly, warning } from './finding.ts';
 import { criuFindings, kernelFindings, runtimeFindings } from './programs.ts';
 import { securityFindings } from './security.ts';
 import type { ImageNeeds, ImportCheckOptions, ImportFacts } from './types.ts';
@@ -37,18 +37,19 @@ export const refuseImport = (findings: readonly Finding[]): void => refuseObstac
 const rightsFindings = ({ isRoot }: ImportFacts): Finding[] =>
   isRoot ? [] : [obstacle('rights', 'NEEDS_ROOT', 'restoring a container requires root')];
 
-function cgroupFindings({ archive, host }: ImportFacts): Finding[] {
-  const source = archive.facts?.host.cgroupVersion;
+/**
+ * A container sees its cgroups at /sys/fs/cgroup, and those mounts are put back as they were: on a host with v2 nothing
+ * stands for those of v1, and CRIU gives up ("No mapping for … mountpoint"). The other way depends on the host.
+ */
+function cgroupFindings({ archive, needs, host }: ImportFacts): Finding[] {
+  const source = needs?.cgroupVersion ?? archive.facts?.host.cgroupVersion;
   const here = `v${host.cgroupVersion}`;
   if (source === undefined || source === host.cgroupVersion) return [ok('cgroups', here)];
-  return [
-    obstacle(
-      'cgroups',
-      'RESTORE_REFUSED',
-      `the checkpoint was made with cgroups v${source} and this host has ${here}: CRIU cannot put the container's /sys/fs/cgroup back`,
-      `Restore it on a host with cgroups v${source}.`,
-    ),
-  ];
+  const sentence = `the checkpoint was made with cgroups v${source} and this host has ${here}`;
+  const hint = `Restore it on a host with cgroups v${source}.`;
+  return source === 1
+    ? [obstacle('cgroups', 'RESTORE_REFUSED', `${sentence}: CRIU cannot put its /sys/fs/cgroup back`, hint)]
+    : [warning('cgroups', `${sentence}: CRIU may fail to put its cgroups back`, hint)];
 }
 
 /** Connections and locks in the images, which CRIU takes up again only when told to. */
@@ -99,9 +100,11 @@ export function neededBytes(
 function spaceFindings(facts: ImportFacts, options: ImportCheckOptions): Finding[] {
   const { directory, free } = facts.space;
   const needed = neededBytes(facts, options);
-  if (needed === undefined) return [ok('space', `${free} bytes are free in ${directory}`)];
+  if (needed === undefined) return [ok('space', `${roughly(free)} are free in ${directory}`)];
+  if (needed <= free) {
+    return [ok('space', `the checkpoint takes ${roughly(needed)}, and ${roughly(free)} are free`)];
+  }
   const sentence = `the checkpoint takes ${needed} bytes and ${directory} has ${free} free`;
-  if (needed <= free) return [ok('space', sentence)];
   return [
     obstacle('space', 'NO_SPACE', sentence, 'Free some space, or give a --root on a larger file system.'),
   ];
