@@ -2,7 +2,7 @@ import { closeSync, fstatSync, read, readSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
-import { errnoOf, fail, isCryopodError, messageOf } from '../model/errors.ts';
+import { errnoOf, fail, messageOf } from '../model/errors.ts';
 import { enlargePipe, makePipe } from '../system/libc.ts';
 import { failRun, type RunOptions, type RunResult, run } from '../system/process.ts';
 import type { ArchiveCompression } from './members.ts';
@@ -79,22 +79,26 @@ const interrupted = (what: string): unknown => {
   }
 };
 
-/** A regular file for reading; of anything else only a handle. */
+/** A regular file for reading; of anything else only a handle, which waits for nobody. */
 async function openFile(path: string): Promise<FileHandle> {
+  const handle = await explained(path, () => open(path, O_PATH));
+  let isKept = false;
   try {
-    const handle = await open(path, O_PATH);
     const stat = await handle.stat();
     if (stat.isDirectory()) fail('USAGE', { message: `${path} is a directory, not an archive` });
-    if (!stat.isFile()) return handle;
-    try {
-      return await open(`/proc/self/fd/${handle.fd}`, 'r');
-    } finally {
-      await handle.close();
-    }
+    if (stat.isFile()) return await explained(path, () => open(`/proc/self/fd/${handle.fd}`, 'r'));
+    isKept = true;
+    return handle;
+  } finally {
+    if (!isKept) await handle.close();
+  }
+}
+
+async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined || isCryopodError(error)) throw error;
-    const why = errno === 'ENOENT' ? 'no such file or directory' : messageOf(error);
+    const why = errnoOf(error) === 'ENOENT' ? 'no such file or directory' : messageOf(error);
     return fail('USAGE', { message: `open ${path}: ${why}`, cause: error });
   }
 }

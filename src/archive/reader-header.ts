@@ -1,8 +1,7 @@
 import { fail } from '../model/errors.ts';
+import { TAR_BLOCK } from './tar-header.ts';
 
 /** Layout of tar's headers: POSIX.1-2017 pax(1) "ustar Interchange Format", GNU tar's manual "Basic Tar Format". */
-
-export const BLOCK = 512;
 
 /** Longest content of a header that extends another: names and, from some writers, extended attributes. */
 export const MAX_EXTENSION = 256 << 10;
@@ -37,7 +36,7 @@ const TYPE_OFFSET = 156;
 const POSIX_MAGIC = 'ustar\x0000';
 const GNU_MAGIC = 'ustar  \0';
 
-const ZERO_BLOCK = Buffer.alloc(BLOCK);
+const ZERO_BLOCK = Buffer.alloc(TAR_BLOCK);
 export const isZeroBlock = (block: Buffer): boolean => block.equals(ZERO_BLOCK);
 
 /** Reads a header block that is not zero. Fails with ARCHIVE_INVALID. */

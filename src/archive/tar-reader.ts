@@ -1,7 +1,6 @@
 import { fail } from '../model/errors.ts';
 import type { ByteSource } from './decompressor.ts';
 import {
-  BLOCK,
   isZeroBlock,
   MAX_EXTENSION,
   type PaxValues,
@@ -10,6 +9,7 @@ import {
   parsePax,
   type TarHeader,
 } from './reader-header.ts';
+import { TAR_BLOCK } from './tar-header.ts';
 
 /** One member of a tar archive, its name as it stands there. */
 export interface TarEntry {
@@ -84,7 +84,7 @@ export function tarReader(source: ByteSource): TarReader {
   };
 }
 
-const paddingOf = (size: number): number => (BLOCK - (size % BLOCK)) % BLOCK;
+const paddingOf = (size: number): number => (TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK;
 
 /** Headers that extend the next one, then that one. Undefined at the end marker. */
 async function readEntry(bytes: ByteCursor): Promise<TarEntry | undefined> {
@@ -143,9 +143,9 @@ function entryOf(header: TarHeader, values: PaxValues): TarEntry {
 }
 
 async function drain(bytes: ByteCursor): Promise<void> {
-  const zeros = Buffer.alloc(BLOCK);
+  const zeros = Buffer.alloc(TAR_BLOCK);
   for (let total = 0; ; ) {
-    const part = await bytes.rest(BLOCK);
+    const part = await bytes.rest(TAR_BLOCK);
     if (part === undefined) return;
     total += part.length;
     if (!part.equals(zeros.subarray(0, part.length))) invalid('data follows the mark of its end');
@@ -170,7 +170,7 @@ function byteCursor(source: ByteSource): ByteCursor {
   let part = Buffer.alloc(0) as Buffer;
   let position = 0;
   let member = '';
-  const spare = Buffer.alloc(BLOCK);
+  const spare = Buffer.alloc(TAR_BLOCK);
 
   const rest = async (limit: number): Promise<Buffer | undefined> => {
     if (part.length === 0) {
@@ -189,11 +189,11 @@ function byteCursor(source: ByteSource): ByteCursor {
     return invalid(`it ends early: the archive was cut off after ${position} bytes, ${where}`);
   };
   const blockOrEnd = async (): Promise<Buffer | undefined> => {
-    const first = await rest(BLOCK);
-    if (first === undefined || first.length === BLOCK) return first;
+    const first = await rest(TAR_BLOCK);
+    if (first === undefined || first.length === TAR_BLOCK) return first;
     first.copy(spare);
-    for (let filled = first.length; filled < BLOCK; ) {
-      const more = await some(BLOCK - filled);
+    for (let filled = first.length; filled < TAR_BLOCK; ) {
+      const more = await some(TAR_BLOCK - filled);
       more.copy(spare, filled);
       filled += more.length;
     }
