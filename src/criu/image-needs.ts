@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../model/errors.ts';
-import { IMAGE_MAGIC, readImage, readImageEntries } from './images.ts';
+import { IMAGE_MAGIC, MACHINES, readImage, readImageEntries } from './images.ts';
 import { optional, required } from './protobuf.ts';
 
 /** CRIU images/inventory.proto. */
@@ -17,19 +17,6 @@ const CORE = {
 /** CRIU images/mnt.proto, with the numbers of its fstype. */
 const MOUNT = { type: required(1, 'uint32') };
 const MOUNT_TYPES: Readonly<Record<number, 1 | 2>> = { 12: 1, 23: 2 };
-
-/** core_entry.march (CRIU images/core.proto), in the words of `uname -m`. */
-const MACHINES = [
-  'unknown',
-  'x86_64',
-  'arm',
-  'aarch64',
-  'ppc64le',
-  's390x',
-  'mips',
-  'loongarch64',
-  'riscv64',
-];
 
 /** lsmtype (CRIU images/inventory.proto). */
 const MODULES = ['none', 'selinux', 'apparmor'] as const;

@@ -1,6 +1,7 @@
 import type { Container } from '../../model/container.ts';
 import { isCryopodError } from '../../model/errors.ts';
-import type { Network } from '../../model/network.ts';
+import type { Network, NetworkStatus } from '../../model/network.ts';
+import { formatCidr, parseCidr } from '../../network/address.ts';
 import { checkStaticAddress, statusAddresses, takenAddresses } from '../../network/ipam.ts';
 import { DEFAULT_NETWORK, findNetwork } from '../../network/store.ts';
 import type { EngineContext } from '../context.ts';
@@ -25,12 +26,12 @@ export async function addressFacts(
     .filter((other) => other.config.id !== config.id)
     .map((other) => ({ id: other.config.id, networks: other.state.networks }));
   const keeps = !options.ignoreStaticIp && options.name === undefined;
-  const missingNetworks: string[] = [];
+  const missingNetworks: AddressFacts['missingNetworks'][number][] = [];
   const addressProblems: AddressFacts['addressProblems'][number][] = [];
   for (const { name, staticIps } of asked) {
     const network = await networkIfThere(ctx, name);
     if (network === undefined) {
-      missingNetworks.push(name);
+      missingNetworks.push({ name, subnets: subnetsOf(before?.[name]) });
     } else if (keeps) {
       const status = before?.[network.name];
       const addresses = status === undefined ? staticIps : statusAddresses(status);
@@ -42,6 +43,15 @@ export async function addressFacts(
   }
   return { missingNetworks, addressProblems };
 }
+
+/** The subnets of a network that is known only by an address in it with its prefix length. */
+const subnetsOf = (status: NetworkStatus | undefined): string[] =>
+  Object.values(status?.interfaces ?? {})
+    .flatMap(({ subnets }) => subnets)
+    .flatMap(({ ipnet }) => {
+      const cidr = parseCidr(ipnet);
+      return cidr === undefined ? [] : [formatCidr(cidr)];
+    });
 
 async function networkIfThere(ctx: EngineContext, name: string): Promise<Network | undefined> {
   try {

@@ -45,7 +45,8 @@ export async function describeHost(ctx: EngineContext, runtimeName: string): Pro
 /** The same of the host that is to restore. */
 export const localHost = (): ImportFacts['host'] => ({
   architecture: architecture(),
-  machine: machine(),
+  // armv7l and the like are one architecture to CRIU.
+  machine: machine().replace(/^armv[67].*/, 'arm'),
   cpu: hostCpu(),
   kernel: release(),
   cgroupVersion: hostFacts().cgroupVersion,

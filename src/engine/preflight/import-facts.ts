@@ -49,6 +49,7 @@ export async function importFacts(
     ...addresses,
     existingVolumes: listVolumes(ctx.db).map(({ name }) => name),
     missingSources: missingSources(config),
+    missingSeccomp: missingSeccomp(config),
     bytes: bytesOf(archive.members),
     space: { directory: ctx.store.root, free: space.free },
   };
@@ -89,6 +90,11 @@ const missingSources = ({ mounts, devices }: ArchiveView['config']): ImportFacts
   ]
     .filter(({ source }) => !existsSync(source))
     .map(({ source, destination }) => ({ source, destination }));
+
+function missingSeccomp({ security: { seccomp } }: ArchiveView['config']): string | undefined {
+  if (seccomp === undefined || seccomp === 'unconfined') return undefined;
+  return existsSync(seccomp) ? undefined : seccomp;
+}
 
 function bytesOf(members: ArchiveView['members']): ImportFacts['bytes'] {
   if (members === undefined) return undefined;

@@ -64,7 +64,7 @@ export function imageFindings({ archive, image }: ImportFacts): Finding[] {
   }
   const hint = 'Bring it with cryopod load or pull, or export the container with --with-image.';
   if (image.otherId !== undefined) {
-    const sentence = `the base image ${imageName} is here as another build (${image.otherId.slice(0, 12)} instead of ${id}): the right one will be looked for in its registry`;
+    const sentence = `the base image ${imageName} is here as another build (${image.otherId.slice(0, 12)} instead of ${id}): processes can go on only where the files that they use are the same`;
     return [warning('image', sentence, hint)];
   }
   if (imageName.startsWith('localhost/')) {
@@ -80,12 +80,12 @@ export function networkFindings(
 ): Finding[] {
   if (mode !== 'bridge') return [ok('network', mode)];
   const found = [
-    ...facts.missingNetworks.map((name) =>
+    ...facts.missingNetworks.map(({ name, subnets }) =>
       obstacle(
         'network',
         'NO_SUCH_NETWORK',
         `unable to find network with name or ID ${name}: network not found`,
-        `Make it first: cryopod network create ${name}`,
+        `Make it first: cryopod network create ${subnets.map((each) => `--subnet ${each} `).join('')}${name}`,
       ),
     ),
     ...facts.addressProblems.map(({ message, hint }) =>

@@ -3,17 +3,18 @@ import type { Cpu, ImportFacts } from './types.ts';
 
 /**
  * Flags of /proc/cpuinfo on x86 that a program asks for and then acts on (instructions it may execute, registers it may
- * use). The others concern kernels, or speed alone.
+ * use). The others concern kernels, or speed alone; protection keys and MPX are asked for from the kernel.
  */
 const PROGRAM_FLAGS =
-  /^(sse\d?(_\d|a)?|pni|ssse3|avx.*|amx_.*|fma4?|f16c|xop|tbm|bmi\d|abm|popcnt|movbe|cx16|lahf_lm|adx|aes|vaes|v?pclmulqdq|sha_ni|sha512|sm3|sm4|gfni|rdrand|rdseed|rdpid|rdtscp|clflushopt|clwb|clzero|cldemote|movdiri|movdir64b|waitpkg|serialize|fsgsbase|rtm|pku|ospke|mpx|user_shstk|xsave|xsaveopt|xsavec|xgetbv1|3dnow.*|mmxext|kl|widekl|enqcmd|cmpccxadd|prefetchi|raoint)$/;
+  /^(sse\d?(_\d|a)?|pni|ssse3|avx.*|amx_.*|fma4?|f16c|xop|tbm|bmi\d|abm|popcnt|movbe|cx16|lahf_lm|adx|aes|vaes|v?pclmulqdq|sha_ni|sha512|sm3|sm4|gfni|rdrand|rdseed|rdpid|rdtscp|clflushopt|clwb|clzero|cldemote|movdiri|movdir64b|waitpkg|serialize|fsgsbase|rtm|user_shstk|xsave|xsaveopt|xsavec|xgetbv1|3dnow.*|mmxext|kl|widekl|enqcmd|cmpccxadd|prefetchi|raoint)$/;
 
-/** XSAVE components (Intel SDM vol. 1, 13.1) that CRIU saves and puts back, and the flag of a CPU that has them. */
+/**
+ * XSAVE components (Intel SDM vol. 1, 13.1) and the flag of a CPU that has them. Protection keys are left out, since the
+ * kernel sets them for every process (arch/x86/mm/pkeys.c, init_pkru_value), and MPX, which no kernel since 5.6 knows.
+ */
 const COMPONENTS: readonly { readonly mask: bigint; readonly flag: string; readonly what: string }[] = [
   { mask: 1n << 2n, flag: 'avx', what: 'AVX' },
-  { mask: 0b11n << 3n, flag: 'mpx', what: 'MPX' },
   { mask: 0b111n << 5n, flag: 'avx512f', what: 'AVX-512' },
-  { mask: 1n << 9n, flag: 'pku', what: 'protection key' },
   { mask: 0b11n << 17n, flag: 'amx_tile', what: 'AMX' },
 ];
 

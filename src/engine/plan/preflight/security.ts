@@ -3,7 +3,12 @@ import type { ImageNeeds, ImportFacts } from './types.ts';
 
 /** What the container would get of the host, and whether its processes can be confined as they were. */
 export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] => {
-  const found = [...riskFindings(facts, trust), ...labelFindings(facts)];
+  const found = [
+    ...riskFindings(facts, trust),
+    ...labelFindings(facts),
+    ...seccompFindings(facts),
+    ...droppedFindings(facts),
+  ];
   return found.length > 0 ? found : [ok('security', 'the container gets nothing special of this host')];
 };
 
@@ -47,3 +52,20 @@ function labelFindings({ needs, host }: ImportFacts): Finding[] {
 
 /** `name (enforce)` is how the kernel shows a profile with its mode. */
 const profileOf = (label: string): string => label.replace(/ \(\w+\)$/, '');
+
+const seccompFindings = ({ missingSeccomp }: ImportFacts): Finding[] =>
+  missingSeccomp === undefined
+    ? []
+    : [
+        obstacle(
+          'security',
+          'RESTORE_REFUSED',
+          `the seccomp profile ${missingSeccomp} of the container does not exist on this host`,
+          'Copy it from the host of the checkpoint.',
+        ),
+      ];
+
+const droppedFindings = ({ archive }: ImportFacts): Finding[] =>
+  (archive.dropped ?? []).map((what) =>
+    warning('security', `the container will go without what the archive asks for: ${what}`),
+  );

@@ -16,6 +16,8 @@ export interface ArchiveView {
   readonly config: Omit<ContainerConfig, 'layers'>;
   /** What the container would get of the host, worded to follow "the container"; each needs the user's word (`trust`). */
   readonly risks: readonly { readonly sentence: string }[];
+  /** What the archive asks for and no import gives. */
+  readonly dropped?: readonly string[] | undefined;
   /** cryopod.json; undefined in podman's archives. */
   readonly facts: ArchiveFacts | undefined;
   /** network.status: the addresses that the processes know. */
@@ -66,6 +68,8 @@ export interface ImportFacts {
     /** Loaded AppArmor profiles; undefined where they cannot be read. */
     readonly profiles: readonly string[] | undefined;
   };
+  /** Seccomp profile of the container that is missing here. */
+  readonly missingSeccomp?: string | undefined;
   /** `defects`: what is known not to work with this CRIU on this kernel. */
   readonly criu: Ability & { readonly version: string; readonly defects: readonly CriuDefect[] };
   /** `name`: the runtime that will restore. `asked`: by --runtime. */
@@ -84,8 +88,8 @@ export interface ImportFacts {
   };
   /** Why a wanted host port cannot be had, in the words of its error. */
   readonly takenPorts: readonly { readonly message: string; readonly hint?: string | undefined }[];
-  /** Networks of the container that are missing here. */
-  readonly missingNetworks: readonly string[];
+  /** Networks of the container that are missing here, with the subnets that its addresses lay in. */
+  readonly missingNetworks: readonly { readonly name: string; readonly subnets: readonly string[] }[];
   /** Why an address of the container cannot be had, in the words of its error. */
   readonly addressProblems: readonly { readonly message: string; readonly hint?: string | undefined }[];
   /** Volumes of the container that exist here. */
