@@ -8,7 +8,7 @@ import { checkpointDirectory } from '../../system/store-paths.ts';
 import { holdsImages } from '../checkpoint-files.ts';
 import type { EngineContext } from '../context.ts';
 import { readNetworkStatus } from '../network/status-file.ts';
-import { observe } from '../observe.ts';
+import { observe, recordedAsActive } from '../observe.ts';
 import { networkFindings, portFindings } from '../plan/preflight/container.ts';
 import { type Finding, obstacle, ok, warning } from '../plan/preflight/finding.ts';
 import { connectionFindings } from '../plan/preflight/import.ts';
@@ -41,7 +41,8 @@ export async function restorePreflight(
     ...(await programFindings(ctx)),
     ...(complete ? await pageFindings(images) : []),
     ...connectionFindings(needs, options),
-    ...(await addressFindings(ctx, container, images, options)),
+    // One that runs has its addresses and ports itself.
+    ...(recordedAsActive(container) ? [] : await addressFindings(ctx, container, images, options)),
   ];
   return { input: nameOrId, findings };
 }
