@@ -20,7 +20,7 @@ export const preflightStatus = (preflights: readonly Preflight[]): number =>
 
 /**
  * What preflights found: a line for each check with its mark, the hint below it, and a verdict in `verb`'s words
- * (`checkpointed`, `restored`). With a format, the same as JSON or by a Go template over `{Works, Containers}`.
+ * (`checkpointed`, `restored`). With a format, the same as JSON or by a Go template over the same fields.
  */
 export function renderFindings(
   preflights: readonly Preflight[],
