@@ -88,7 +88,7 @@ function directoryRole(name: string): MemberRole | undefined {
 
 function fileRole(name: string): MemberRole | undefined {
   if (KNOWN.has(name)) return 'known';
-  if (DIRECTORIES.has(name)) return undefined;
+  if (DIRECTORIES.has(name) || name === PARENT_LINK.name) return undefined;
   const slash = name.indexOf('/');
   if (slash === -1) return 'unknown';
   const base = name.slice(slash + 1);

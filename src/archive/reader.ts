@@ -84,6 +84,7 @@ export async function readMembers(
   }
   await reading.tar.drain();
   const { sums, digests, members, unknown } = reading;
+  if (digests.length === 0) invalid('it holds no members');
   if (sums !== undefined) checkSums(parseSums(sums), digests);
   return { members, unknown, verified: sums !== undefined };
 }

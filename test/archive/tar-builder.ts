@@ -75,8 +75,9 @@ export const pax = (records: Readonly<Record<string, string>>, type = 'x'): Buff
 
 function paxRecord([key, value]: [string, string]): string {
   const rest = ` ${key}=${value}\n`;
-  let length = rest.length + 1;
-  while (`${length}${rest}`.length !== length) length = `${length}${rest}`.length;
+  const total = (length: number) => Buffer.byteLength(`${length}${rest}`);
+  let length = total(0);
+  while (total(length) !== length) length = total(length);
   return `${length}${rest}`;
 }
 

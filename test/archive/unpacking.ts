@@ -91,7 +91,7 @@ export const unpack = (bytes: Buffer, request: Partial<UnpackRequest> = {}): Pro
   });
 
 /** Names of everything below a directory; links are not followed. */
-async function namesBelow(directory: string): Promise<string[]> {
+export async function namesBelow(directory: string): Promise<string[]> {
   const names: string[] = [];
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     names.push(entry.name);
@@ -146,7 +146,8 @@ export const filtered = (bytes: Buffer, command: readonly [string, ...string[]])
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const parts: Buffer[] = [];
     child.stdout.on('data', (part: Buffer) => parts.push(part));
-    child.stdin.on('error', reject);
+    // Its exit status tells the story.
+    child.stdin.on('error', () => undefined);
     child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve(Buffer.concat(parts));
@@ -159,3 +160,30 @@ export const zstd = (bytes: Buffer, ...options: readonly string[]): Promise<Buff
   filtered(bytes, ['zstd', '--compress', '--stdout', '--quiet', ...options]);
 
 export const gzip = (bytes: Buffer): Promise<Buffer> => filtered(bytes, ['gzip', '-c']);
+
+/** Unpacks what a program gives through a pipe; the program ends by itself when nobody reads any more. */
+export async function fromProgram(
+  place: Place,
+  command: readonly [string, ...string[]],
+  request: Partial<UnpackRequest> = {},
+  bytes: Buffer = Buffer.alloc(0),
+): Promise<UnpackedArchive> {
+  const { read, write } = await makePipe();
+  const [program, ...args] = command;
+  const feeder = spawn(program, args, { stdio: ['pipe', write, 'inherit'] });
+  closeSync(write);
+  const ended = new Promise((resolve) => feeder.once('close', resolve));
+  // The reader may end before all is written.
+  feeder.stdin?.on('error', () => undefined);
+  feeder.stdin?.end(bytes);
+  try {
+    return await unpackArchive(requestFor(place, { fd: read }, request));
+  } finally {
+    closeSync(read);
+    await ended;
+  }
+}
+
+/** Unpacks the bytes of an archive from a pipe. */
+export const viaPipe = (place: Place, bytes: Buffer): Promise<UnpackedArchive> =>
+  fromProgram(place, ['cat'], {}, bytes);
