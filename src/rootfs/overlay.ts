@@ -24,6 +24,12 @@ const OPTIONS = ['nodev', 'metacopy=off', 'redirect_dir=nofollow'];
 const WITH_HANDLES = ['index=on', 'nfs_export=on'];
 const WITHOUT_HANDLES = ['index=off', 'nfs_export=off'];
 
+/**
+ * Mode of every container's `/`, whatever its image says: podman's (containers/storage, defaultPerms). CRIU restores only
+ * onto a `/` of the mode that it was when frozen, and no archive can carry that mode to podman.
+ */
+const ROOT_MODE = 0o555;
+
 /** How long an upper directory may still be in use by a mount that is going away, in milliseconds. */
 const BUSY_LIMIT = 2000;
 
@@ -92,12 +98,12 @@ async function prepare(directory: string, layers: readonly string[]): Promise<vo
   if (top === undefined) await mkdir(join(directory, 'none'), { recursive: true, mode: 0o755 });
   if (!isNew) return;
   // The container's / takes owner and mode from the upper directory.
-  const { uid, gid, mode } = top === undefined ? { uid: 0, gid: 0, mode: 0o755 } : await layerRoot(top);
+  const { uid, gid } = top === undefined ? { uid: 0, gid: 0 } : await layerRoot(top);
   await chown(upper, uid, gid);
-  await chmod(upper, mode & 0o7777);
+  await chmod(upper, ROOT_MODE);
 }
 
-async function layerRoot(layer: string): Promise<{ uid: number; gid: number; mode: number }> {
+async function layerRoot(layer: string): Promise<{ uid: number; gid: number }> {
   try {
     return await lstat(layer);
   } catch (error) {

@@ -131,10 +131,18 @@ function network(config: NetworkConfig) {
   };
 }
 
+/** Where podman keeps volumes unless its host is configured otherwise (containers-storage.conf(5), containers.conf(5)). */
+const PODMAN_VOLUMES = '/var/lib/containers/storage/volumes';
+
+interface BundleMount {
+  readonly destination: string;
+  readonly source?: string;
+}
+
 /** What of a bundle's config.json is touched; the rest goes through as it is. */
 interface BundleSpec {
   readonly root: object;
-  readonly mounts: readonly { readonly destination: string }[];
+  readonly mounts: readonly BundleMount[];
   readonly annotations?: Readonly<Record<string, string>>;
   readonly linux: {
     readonly cgroupsPath?: string;
@@ -144,17 +152,22 @@ interface BundleSpec {
 
 /**
  * The text of an archive's spec.dump, from the text of the bundle's config.json: without what belongs to this host (the
- * container's files and volumes, its cgroup, its network namespace), which every importer adds in its own way, and with
- * the annotations that podman looks at. Pure. Errors: INTERNAL (not a config.json of cryopod's).
+ * container's files, its cgroup, its network namespace), which every importer adds in its own way, and with the
+ * annotations that podman looks at. podman restores volumes from where this file says that they lie, so that it names
+ * podman's own directory: `podmanVolumes`. Pure. Errors: INTERNAL (not a config.json of cryopod's).
  */
-export function specDump({ config }: Pick<Container, 'config'>, bundleJson: string): string {
+export function specDump(
+  { config }: Pick<Container, 'config'>,
+  bundleJson: string,
+  podmanVolumes: string = PODMAN_VOLUMES,
+): string {
   const spec = parseGoJson(bundleJson);
   if (!isBundleSpec(spec)) return fail('INTERNAL', { message: `the config.json of ${config.id} is not one` });
   const { cgroupsPath: _cgroup, ...linux } = spec.linux;
   return goJson({
     ...spec,
     root: { ...spec.root, path: 'rootfs' },
-    mounts: spec.mounts.filter(({ destination }) => !isEngines(config, destination)),
+    mounts: spec.mounts.flatMap((mount) => portableMount(config, mount, podmanVolumes)),
     annotations: { ...spec.annotations, ...podmanAnnotations(config) },
     linux: {
       ...linux,
@@ -168,10 +181,16 @@ export function specDump({ config }: Pick<Container, 'config'>, bundleJson: stri
 const isBundleSpec = (value: unknown): value is BundleSpec =>
   typeof value === 'object' && value !== null && 'root' in value && 'mounts' in value && 'linux' in value;
 
-function isEngines({ mounts }: ContainerConfig, destination: string): boolean {
-  const users = mounts.find((mount) => mount.destination === destination);
-  if (users !== undefined) return users.type === 'volume';
-  return ENGINE_FILES.has(destination) || destination === '/dev/shm';
+/** A mount of a bundle without this host's paths; the engine's own files are nothing to keep. */
+function portableMount(
+  { mounts }: ContainerConfig,
+  mount: BundleMount,
+  podmanVolumes: string,
+): BundleMount[] {
+  const users = mounts.find(({ destination }) => destination === mount.destination);
+  if (users?.type === 'volume') return [{ ...mount, source: `${podmanVolumes}/${users.source}/_data` }];
+  const isEngines = ENGINE_FILES.has(mount.destination) || mount.destination === '/dev/shm';
+  return users === undefined && isEngines ? [] : [mount];
 }
 
 const podmanAnnotations = ({ autoRemove, security }: ContainerConfig): Record<string, string> => ({
