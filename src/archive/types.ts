@@ -11,6 +11,8 @@ export interface ArchiveWriterOptions {
   readonly compression: ArchiveCompression;
   /** Existing directory for compressed pages while the target is a pipe; unused otherwise. */
   readonly scratch: string;
+  /** Told the path of the temp file before it is made, so that it can be removed after a crash. */
+  readonly onTempFile?: ((path: string) => void) | undefined;
   /** Told the uncompressed bytes written so far. */
   readonly progress?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -38,8 +40,8 @@ export interface ArchiveWriter {
   readonly addStream: (name: string, produce: (fd: number) => Promise<void>) => Promise<void>;
   /**
    * Runs a dump whose pages files in `directory` are FIFOs, and puts them into the archive as `prefix/pages-N.img` while
-   * CRIU writes them. FIFOs that CRIU did not open are gone afterwards, as are all others. When the archive cannot be
-   * written, CRIU's writing fails and so does the dump; the archive's error is what is thrown.
+   * CRIU writes them. All FIFOs are gone afterwards. When the archive cannot be written, the rest of the pages is thrown
+   * away until the dump has ended, and the archive's error is what is thrown: the dumped processes must outlive the dump.
    */
   readonly addPages: <T>(prefix: string, directory: string, dump: () => Promise<T>) => Promise<T>;
   /** Adds the sums. Everything is on disk afterwards, still under the temporary name. */

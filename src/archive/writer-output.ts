@@ -29,6 +29,7 @@ export interface ArchiveOutput {
 export interface OutputOptions {
   readonly target: ArchiveTarget;
   readonly scratch: string;
+  readonly onTempFile?: ((path: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +40,7 @@ export async function openOutput(options: OutputOptions): Promise<ArchiveOutput>
   if (fd !== undefined) return openDescriptor(fd, options);
   if (!('path' in target)) return fail('INTERNAL', { message: 'an archive without a target' });
   const path = await followed(target.path);
-  return (await isSpecial(path)) ? openSpecial(path, options) : openFile(path, target.path);
+  return (await isSpecial(path)) ? openSpecial(path, options) : openFile(path, target.path, options);
 }
 
 /** The number in a name of one of this process's own descriptors, which must not be replaced by a file. */
@@ -74,8 +75,9 @@ async function isSpecial(path: string): Promise<boolean> {
   });
 }
 
-async function openFile(path: string, name: string): Promise<ArchiveOutput> {
+async function openFile(path: string, name: string, { onTempFile }: OutputOptions): Promise<ArchiveOutput> {
   const temp = tempBeside(path);
+  onTempFile?.(temp);
   const directory = dirname(path);
   const file = await open(temp, 'wx', 0o600).catch((error: unknown) =>
     failTarget(

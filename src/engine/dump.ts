@@ -15,6 +15,33 @@ import { processLives } from './observe.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
 
 /**
+ * Lets CRIU dump a container that is frozen already into `images`, in which its pages files are FIFOs; it stays frozen.
+ * Gives the runtime's microseconds. Errors: CHECKPOINT_FAILED, explained.
+ */
+export async function dumpPages(
+  ctx: EngineContext,
+  container: Container,
+  images: string,
+  { tcpEstablished, fileLocks }: Pick<CheckpointOptions, 'tcpEstablished' | 'fileLocks'>,
+): Promise<number> {
+  const { id, runtime, cgroupManager } = container.config;
+  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {});
+  const begun = monotonicMicroseconds();
+  await explainDumpFailure(container, () =>
+    openRuntime(ctx.store, runtime, { cgroupManager }).checkpoint(id, {
+      imagePath: images,
+      workPath: bundleDirectory(ctx.store, id),
+      criuEnvironment,
+      // CRIU is not to end the processes: they wait until the archive is on disk.
+      leaveRunning: true,
+      tcpEstablished,
+      fileLocks,
+    }),
+  );
+  return monotonicMicroseconds() - begun;
+}
+
+/**
  * Lets CRIU write the container's processes into the existing directory `images`, beside the content of /dev/shm and the
  * addresses that they know. CRIU's dump is the last step: once it has succeeded, nothing more can fail here. On failure
  * the processes run on as before and the error explains why (CHECKPOINT_FAILED). Gives the runtime's microseconds.

@@ -16,6 +16,7 @@ import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/st
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
+import { endContainer } from './export.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { release } from './release.ts';
 import { removeLocked } from './remove.ts';
@@ -29,6 +30,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   create: repairCreate,
   start: repairStart,
   checkpoint: repairCheckpoint,
+  export: repairExport,
   restore: repairRestore,
   remove: repairRemove,
 };
@@ -132,6 +134,27 @@ async function repairCheckpoint(
     return;
   }
   await finishCheckpoint(ctx, container, images, { leaveRunning: lives, keep: false });
+}
+
+/**
+ * An export ends the container only when its archive is complete: one that lives goes on, and the archive is none. One
+ * that was ended has its archive, and is settled.
+ */
+async function repairExport(
+  ctx: EngineContext,
+  { data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (typeof data.temp === 'string') await rm(data.temp, { force: true });
+  if (container === undefined) return;
+  await rm(join(bundleDirectory(ctx.store, container.config.id), String(data.images)), {
+    recursive: true,
+    force: true,
+  });
+  if (processLives(container)) await goOnRunning(ctx, container);
+  else if (recordedAsActive(container) && data.published === true) {
+    await endContainer(ctx, container, { keep: false });
+  } else if (recordedAsActive(container)) await settleExit(ctx, container);
 }
 
 /** The processes live: nothing may keep them frozen or their packets away. */

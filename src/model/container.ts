@@ -150,6 +150,9 @@ export interface ContainerState {
   /** Set while a checkpoint directory exists (also after --keep and --leave-running). */
   readonly checkpointPath?: string | undefined;
   readonly checkpointLog?: string | undefined;
+  /** When the last archive was made of it, and where it lay; undefined path for one that went into a pipe. */
+  readonly exportedAt?: string | undefined;
+  readonly exportPath?: string | undefined;
   readonly restored: boolean;
   readonly restoredAt?: string | undefined;
   readonly restoreLog?: string | undefined;

@@ -5,6 +5,7 @@ import { isMounted } from '../system/mounts.ts';
 import { runOk } from '../system/process.ts';
 import type { StorePaths } from '../system/store-paths.ts';
 import { shmDirectory } from './shm.ts';
+import { unpackTree } from './volume-archive.ts';
 
 /** The options with which a tar keeps everything that a file of a container has. */
 const FAITHFUL = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
@@ -14,15 +15,20 @@ const FAITHFUL = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
  * nothing. The container's processes must not run meanwhile.
  */
 export async function saveShm(store: StorePaths, id: string, archive: string): Promise<void> {
-  const directory = shmDirectory(store, id);
-  if (!isMounted(directory)) return;
+  if (!isMounted(shmDirectory(store, id))) return;
   const file = await open(archive, 'w', 0o600);
   try {
-    const command = ['tar', '--create', '--sparse', ...FAITHFUL, '--file=-', `--directory=${directory}`, '.'];
-    await runOk(command, 'save /dev/shm', { stdout: file.fd });
+    await writeShm(store, id, file.fd);
   } finally {
     await file.close();
   }
+}
+
+/** The same into an open file or pipe. Errors: PROGRAM_FAILED. */
+export async function writeShm(store: StorePaths, id: string, output: number): Promise<void> {
+  const directory = shmDirectory(store, id);
+  const command = ['tar', '--create', '--sparse', ...FAITHFUL, '--file=-', `--directory=${directory}`, '.'];
+  await runOk(command, 'save /dev/shm', { stdout: output });
 }
 
 /**
@@ -35,16 +41,7 @@ export async function loadShm(store: StorePaths, id: string, archive: string): P
   for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
   const file = await open(archive, 'r');
   try {
-    const command = [
-      'tar',
-      '--extract',
-      ...FAITHFUL,
-      '--same-owner',
-      '-p',
-      '--file=-',
-      `--directory=${directory}`,
-    ];
-    await runOk(command, 'restore /dev/shm', { input: file.fd });
+    await unpackTree(directory, file.fd, 'the content of /dev/shm');
   } finally {
     await file.close();
   }

@@ -27,6 +27,11 @@ export function beginOperation(
   return Number(result.lastInsertRowid);
 }
 
+/** Adds to what recovery will read of an operation under way. Durable when it returns. */
+export function amendOperation(db: Database, id: number, data: Readonly<Record<string, unknown>>): void {
+  db.prepare('UPDATE journal SET data = json_patch(data, ?) WHERE id = ?').run(JSON.stringify(data), id);
+}
+
 /** The operation is settled: its effects are complete or undone. Idempotent. */
 export function endOperation(db: Database, id: number): void {
   db.prepare('DELETE FROM journal WHERE id = ?').run(id);

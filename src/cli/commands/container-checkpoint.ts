@@ -1,6 +1,9 @@
 import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
+import { exportContainer } from '../../engine/export.ts';
 import { checkpointPreflight } from '../../engine/preflight/checkpoint.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
+import { fail } from '../../model/errors.ts';
+import { readExportFlags } from '../container/export-flags.ts';
 import { printFindings, refuseFormatAlone } from '../container/findings.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { checkpointStatistics } from '../container/statistics.ts';
@@ -16,20 +19,38 @@ export const command = defineCommand({
     'container checkpoint db',
     'container checkpoint --leave-running --keep db',
     'container checkpoint --all',
+    'container checkpoint --export db.tar.zst db',
+    'container checkpoint --export - db | ssh host cryopod container restore --import -',
   ],
   flags: defineFlags({
     all: { short: 'a', type: 'bool', help: 'All running containers' },
+    compress: {
+      short: 'c',
+      type: 'string',
+      value: 'KIND',
+      help: 'Of --export: zstd (default), gzip or none',
+    },
     dryRun: { type: 'bool', help: 'Say whether it would work and what to change, and do nothing' },
+    export: {
+      short: 'e',
+      type: 'string',
+      value: 'FILE',
+      help: 'Write the checkpoint into an archive; - is stdout',
+    },
     fileLocks: { type: 'bool', help: 'Allow file locks' },
     format: { type: 'string', value: 'FORMAT', help: 'Of --dry-run: json or a Go template' },
+    ignoreRootfs: { type: 'bool', help: 'Of --export: leave out changes of the root file system' },
+    ignoreVolumes: { type: 'bool', help: 'Of --export: leave out the content of volumes' },
     keep: { short: 'k', type: 'bool', help: "Keep CRIU's logs and statistics" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     leaveRunning: { short: 'R', type: 'bool', help: 'Let the container go on after the checkpoint' },
     printStats: { type: 'bool', help: 'Print figures as JSON' },
     tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
+    withImage: { type: 'bool', help: 'Of --export: put the base image into the archive too' },
   }),
   run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, ...options }, names) => {
     refuseFormatAlone(dryRun, format);
+    const archive = readExportFlags(options);
     requireRoot('checkpointing a container');
     const engine = await ctx.engine();
     const selected = selectContainers(
@@ -39,16 +60,26 @@ export const command = defineCommand({
     );
     // One wrong name, and nothing is frozen.
     requireAll(engine, selected);
+    if (archive !== undefined && selected.length > 1) {
+      fail('USAGE', { message: 'an archive holds one container: --export takes one' });
+    }
     if (dryRun) {
-      const look = (name: string) => checkpointPreflight(engine, name, options);
+      const look = (name: string) =>
+        checkpointPreflight(engine, name, { ...options, exported: archive !== undefined });
       return await printFindings(ctx, selected, look, { verb: 'checkpointed', format });
     }
+    // The archive has stdout to itself.
+    const isPipe = archive !== undefined && 'fd' in archive.target;
     const results: CheckpointResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
-      results.push(await checkpointContainer(engine, name, options));
-      return printStats ? undefined : name;
+      results.push(
+        archive === undefined
+          ? await checkpointContainer(engine, name, options)
+          : await exportContainer(engine, name, { ...options, ...archive }),
+      );
+      return printStats || isPipe ? undefined : name;
     });
-    if (printStats) ctx.print(checkpointStatistics(results));
+    if (printStats && !isPipe) ctx.print(checkpointStatistics(results));
     return exit;
   },
 });

@@ -1,4 +1,5 @@
 import type { Container } from '../../model/container.ts';
+import { dependencies } from './dependencies.ts';
 import { type Finding, obstacle, ok, refuseObstacles, roughly } from './preflight/finding.ts';
 
 export interface CheckpointOptions {
@@ -7,6 +8,8 @@ export interface CheckpointOptions {
   readonly leaveRunning: boolean;
   readonly tcpEstablished: boolean;
   readonly fileLocks: boolean;
+  /** The checkpoint goes into an archive (--export). */
+  readonly exported?: boolean | undefined;
 }
 
 /** An obstacle that CRIU would meet, found before anything is frozen. */
@@ -30,6 +33,8 @@ export interface CheckpointFacts {
   readonly freeBytes: number;
   /** Where the images go. */
   readonly directory: string;
+  /** The least that an archive takes of it, where it is compressed; otherwise all of it is written. */
+  readonly leastBytes?: number | undefined;
 }
 
 /** Room for all images that are not memory. */
@@ -48,21 +53,30 @@ export const checkpointFindings = (
   options: CheckpointOptions,
   facts: CheckpointFacts,
 ): readonly Finding[] => [
-  ...stateFindings(container, facts),
+  ...stateFindings(container, options, facts),
   ...runtimeFindings(facts),
   ...processFindings(container, options, facts),
   ...spaceFindings(container, facts),
 ];
 
-function stateFindings({ config, state }: Container, { isRoot }: CheckpointFacts): Finding[] {
+function stateFindings(
+  container: Container,
+  { exported = false }: CheckpointOptions,
+  { isRoot }: CheckpointFacts,
+): Finding[] {
+  const { config, state } = container;
   const found: Finding[] = [];
   if (!isRoot) found.push(obstacle('rights', 'NEEDS_ROOT', 'checkpointing a container requires root'));
   if (state.status !== 'running') {
     const sentence = `"${state.status}" is not running, cannot checkpoint: container state improper`;
     found.push(obstacle('state', 'CONTAINER_STATE', sentence));
   }
-  if (config.autoRemove) {
+  if (config.autoRemove && !exported) {
     const sentence = `cannot checkpoint containers that have been started with '--rm' unless '--export' is used`;
+    found.push(obstacle('state', 'CHECKPOINT_REFUSED', sentence));
+  }
+  if (exported && dependencies(container).length > 0) {
+    const sentence = 'cannot export checkpoints of containers with dependencies';
     found.push(obstacle('state', 'CHECKPOINT_REFUSED', sentence));
   }
   return found.length > 0 ? found : [ok('state', state.status)];
@@ -102,8 +116,14 @@ function processFindings(
 
 function spaceFindings(
   { config }: Container,
-  { memoryBytes, freeBytes, directory }: CheckpointFacts,
+  { memoryBytes, leastBytes, freeBytes, directory }: CheckpointFacts,
 ): Finding[] {
+  if (leastBytes !== undefined) {
+    const room = `${directory} has ${freeBytes} bytes free`;
+    if (leastBytes <= freeBytes) return [ok('space', `${roughly(freeBytes)} are free in ${directory}`)];
+    const message = `cannot export ${config.name}: its memory, volumes and changed files take at least ${leastBytes} bytes and ${room}; it goes on running`;
+    return [obstacle('space', 'NO_SPACE', message, 'Free some space, or export to a larger file system.')];
+  }
   if (freeBytes < memoryBytes + METADATA_BYTES) {
     return [
       obstacle(

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatArchiveFacts } from '../archive/facts.ts';
+import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
+import type { ArchiveWriter } from '../archive/types.ts';
+import { layerDiffDirectory } from '../image/layers.ts';
+import type { Container } from '../model/container.ts';
+import { writeChanges } from '../rootfs/changes-archive.ts';
+import { diffContainer } from '../rootfs/diff.ts';
+import { mergedDirectory } from '../rootfs/overlay.ts';
+import { shmDirectory } from '../rootfs/shm.ts';
+import { writeShm } from '../rootfs/shm-archive.ts';
+import { writeVolume } from '../rootfs/volume-archive.ts';
+import { runOk } from '../system/process.ts';
+import { bundleDirectory } from '../system/store-paths.ts';
+import type { EngineContext } from './context.ts';
+import { writeImageMember } from './export-image.ts';
+import { ownsShm } from './namespaces.ts';
+import { configDump, specDump } from './plan/config-dump/write.ts';
+import { describeHost } from './preflight/host-facts.ts';
+
+interface MemberChoice {
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+  readonly withImage: boolean;
+}
+
+/** What is known while the container still runs. First in the archive, so that a reader can refuse early. */
+export async function writeKnownMembers(
+  ctx: EngineContext,
+  container: Container,
+  { withImage }: MemberChoice,
+  writer: ArchiveWriter,
+): Promise<void> {
+  const { config, state } = container;
+  const bundleJson = await readFile(join(bundleDirectory(ctx.store, config.id), 'config.json'), 'utf8');
+  await writer.addContent(MEMBER.config, configDump(container));
+  await writer.addContent(MEMBER.spec, specDump(container, bundleJson));
+  await writer.addContent(MEMBER.network, JSON.stringify(state.networks));
+  await writer.addContent(MEMBER.facts, formatArchiveFacts(await describeHost(ctx, config.runtime)));
+  await writer.addDirectory(MEMBER_DIRECTORY.artifacts);
+  if (withImage) await writeImageMember(ctx, container, writer);
+}
+
+interface FrozenDump {
+  readonly writer: ArchiveWriter;
+  /** Directory of CRIU's images but for the pages. */
+  readonly images: string;
+  /** Lets CRIU dump; gives the runtime's microseconds. */
+  readonly dump: () => Promise<number>;
+}
+
+/** Memory and files of the frozen container, which belong to one moment. Gives the runtime's microseconds. */
+export async function writeFrozenMembers(
+  ctx: EngineContext,
+  { config }: Container,
+  { ignoreRootfs, ignoreVolumes }: MemberChoice,
+  { writer, images, dump }: FrozenDump,
+): Promise<number> {
+  const bundle = bundleDirectory(ctx.store, config.id);
+  await writer.addDirectory(MEMBER_DIRECTORY.images);
+  const duration = await writer.addPages(MEMBER_DIRECTORY.images, images, dump);
+  for (const name of (await readdir(images)).sort()) {
+    await writer.addFile(`${MEMBER_DIRECTORY.images}/${name}`, join(images, name));
+  }
+  await writer.addFile(MEMBER.statistics, join(bundle, 'stats-dump'));
+  const shm = shmDirectory(ctx.store, config.id);
+  if (ownsShm(config) && existsSync(shm)) {
+    await writer.addStream(MEMBER.shm, (fd) => writeShm(ctx.store, config.id, fd));
+  }
+  await writeLog(config.logPath, writer);
+  if (!ignoreRootfs) await writeRootfs(ctx, config, writer);
+  if (!ignoreVolumes) await writeVolumes(ctx, config, writer);
+  return duration;
+}
+
+/** The monitor may still add to it: what is there now goes in. */
+async function writeLog(path: string, writer: ArchiveWriter): Promise<void> {
+  if (path === '' || !existsSync(path)) return;
+  await writer.addStream(MEMBER.log, async (fd) => {
+    await runOk(['cat', '--', path], 'archive the log', { stdout: fd });
+  });
+}
+
+async function writeRootfs(
+  ctx: EngineContext,
+  { id, layers }: Container['config'],
+  writer: ArchiveWriter,
+): Promise<void> {
+  const changes = diffContainer(
+    ctx.store,
+    id,
+    layers.map((layer) => layerDiffDirectory(ctx.store, layer)),
+  );
+  let deleted: readonly string[] = [];
+  await writer.addStream(MEMBER.rootfsDiff, async (fd) => {
+    ({ deleted } = await writeChanges(mergedDirectory(ctx.store, id), changes, fd));
+  });
+  if (deleted.length > 0) await writer.addContent(MEMBER.deleted, JSON.stringify(deleted));
+}
+
+async function writeVolumes(
+  ctx: EngineContext,
+  { mounts }: Container['config'],
+  writer: ArchiveWriter,
+): Promise<void> {
+  const names = new Set(mounts.filter(({ type }) => type === 'volume').map(({ source }) => source));
+  if (names.size > 0) await writer.addDirectory(MEMBER_DIRECTORY.volumes);
+  for (const name of names) {
+    await writer.addStream(`${MEMBER_DIRECTORY.volumes}/${name}.tar`, (fd) =>
+      writeVolume(ctx.store, name, fd),
+    );
+  }
+}

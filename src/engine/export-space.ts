@@ -1,0 +1,55 @@
+import { dirname, resolve } from 'node:path';
+import type { ArchiveCompression } from '../archive/members.ts';
+import type { ArchiveTarget } from '../archive/types.ts';
+import type { Container } from '../model/container.ts';
+import { upperDirectory } from '../rootfs/overlay.ts';
+import { volumeSize } from '../rootfs/volumes.ts';
+import { spaceAt } from '../system/space.ts';
+import { treeSize } from '../system/tree-size.ts';
+import { checkpointFacts } from './checkpoint-facts.ts';
+import type { EngineContext } from './context.ts';
+import type { CheckpointFacts } from './plan/checkpoint.ts';
+
+/** Memory and files rarely shrink further; where less than that is free, an export cannot succeed. */
+const BEST_RATIO = 10;
+
+interface SpaceOptions {
+  readonly target: ArchiveTarget;
+  readonly compression: ArchiveCompression;
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+}
+
+/**
+ * What is known before an export: as for a checkpoint, but the space is the target's. For a pipe it is that of the
+ * container's directory, which holds the compressed pages for a while.
+ */
+export async function exportFacts(
+  ctx: EngineContext,
+  container: Container,
+  options: SpaceOptions,
+): Promise<CheckpointFacts> {
+  const facts = await checkpointFacts(ctx, container);
+  const { target, compression } = options;
+  const directory = 'path' in target ? dirname(resolve(target.path)) : facts.directory;
+  const bytes = facts.memoryBytes + (await fileBytes(ctx, container, options));
+  return {
+    ...facts,
+    directory,
+    freeBytes: (await spaceAt(directory)).free,
+    leastBytes: compression === 'none' ? bytes : Math.floor(bytes / BEST_RATIO),
+  };
+}
+
+async function fileBytes(
+  ctx: EngineContext,
+  { config }: Container,
+  { ignoreRootfs, ignoreVolumes }: SpaceOptions,
+): Promise<number> {
+  const volumes = ignoreVolumes ? [] : config.mounts.filter(({ type }) => type === 'volume');
+  const sizes = await Promise.all([
+    ignoreRootfs ? 0 : treeSize(upperDirectory(ctx.store, config.id)),
+    ...volumes.map(({ source }) => volumeSize(ctx.store, source)),
+  ]);
+  return sizes.reduce((total, size) => total + size, 0);
+}

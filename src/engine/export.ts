@@ -1,0 +1,217 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { ArchiveCompression } from '../archive/members.ts';
+import type { ArchiveTarget, ArchiveWriter } from '../archive/types.ts';
+import { openArchiveWriter } from '../archive/writer.ts';
+import { readDumpStats } from '../criu/stats.ts';
+import type { Container } from '../model/container.ts';
+import { CryopodError, isCryopodError } from '../model/errors.ts';
+import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { openRuntime } from '../runtime/runtime.ts';
+import { updateState } from '../state/containers.ts';
+import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
+import { undoOnFailure } from '../system/cleanup.ts';
+import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
+import { tempBeside } from '../system/durable.ts';
+import { faultPoint } from '../system/faults.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
+import { dumpLogPath } from './bundle-files.ts';
+import type { CheckpointResult } from './checkpoint.ts';
+import type { EngineContext } from './context.ts';
+import { dumpPages } from './dump.ts';
+import { writeFrozenMembers, writeKnownMembers } from './export-members.ts';
+import { exportFacts } from './export-space.ts';
+import { processLives } from './observe.ts';
+import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
+import { removeLocked } from './remove.ts';
+import { settleExit } from './settle.ts';
+import { withContainer } from './with-container.ts';
+
+export interface ExportOptions extends CheckpointOptions {
+  /** A pipe gets the archive as it grows; a file is replaced when it is whole. */
+  readonly target: ArchiveTarget;
+  readonly compression: ArchiveCompression;
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+  /** The base image goes into the archive too. */
+  readonly withImage: boolean;
+}
+
+/**
+ * Checkpoints a container into an archive, in one pass: CRIU's pages go straight into it. The container stays frozen
+ * until the archive is complete and on disk; only then it ends, or goes on with `leaveRunning`. So whatever fails, it
+ * goes on running and no archive is left. Errors: those of checkpointContainer, NO_SPACE, USAGE for the target.
+ */
+export async function exportContainer(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: ExportOptions,
+): Promise<CheckpointResult> {
+  const begun = monotonicMicroseconds();
+  return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
+    const { id } = container.config;
+    refuseCheckpoint(container, { ...options, exported: true }, await exportFacts(ctx, container, options));
+    const images = tempBeside(checkpointDirectory(ctx.store, id));
+    const { leaveRunning } = options;
+    const entry = beginOperation(ctx.db, 'export', id, { images: basename(images), leaveRunning });
+    faultPoint('export.journalled');
+    const figures = await writeArchive(ctx, container, options, { images, entry });
+    if (!leaveRunning) await endContainer(ctx, container, options);
+    endOperation(ctx.db, entry);
+    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
+  });
+}
+
+type Figures = Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>;
+
+interface Attempt {
+  /** Directory of CRIU's images but for the pages. */
+  readonly images: string;
+  /** Number of the journal entry. */
+  readonly entry: number;
+}
+
+/** From the open target to the published archive. On failure all is as before, and the journal entry is settled. */
+async function writeArchive(
+  ctx: EngineContext,
+  container: Container,
+  options: ExportOptions,
+  { images, entry }: Attempt,
+): Promise<Figures> {
+  try {
+    return await undoOnFailure(async (cleanup) => {
+      cleanup.add('settle the export', () => endOperation(ctx.db, entry));
+      cleanup.add('remove the images', () => rm(images, { recursive: true, force: true }));
+      await mkdir(images, { mode: 0o700 });
+      const { config } = container;
+      const writer = await openArchiveWriter({
+        target: options.target,
+        compression: options.compression,
+        scratch: images,
+        onTempFile: (temp) => amendOperation(ctx.db, entry, { temp }),
+        progress: (bytes) => ctx.progress({ phase: 'export', subject: config.name, bytes }),
+        signal: ctx.signal,
+      });
+      cleanup.add('discard the archive', () => writer.discard());
+      faultPoint('export.opened');
+      await writeKnownMembers(ctx, container, options, writer);
+      const figures = await whileFrozen(ctx, container, options, async () => {
+        const runtimeDuration = await writeFrozenMembers(ctx, container, options, {
+          writer,
+          images,
+          dump: () => dumpPages(ctx, container, images, options),
+        });
+        const statistics = await readDumpStats(join(bundleDirectory(ctx.store, config.id), 'stats-dump'));
+        if (!options.keep) await rm(dumpLogPath(ctx.store, config.id), { force: true });
+        await rm(images, { recursive: true, force: true });
+        // A container that is to end must not run again once its archive has its name.
+        if (!options.leaveRunning) await publishArchive(ctx, container, options, { writer, entry });
+        return { runtimeDuration, statistics };
+      });
+      if (options.leaveRunning) await publishArchive(ctx, container, options, { writer, entry });
+      return figures;
+    });
+  } catch (error) {
+    throw goesOn(container, error);
+  }
+}
+
+async function publishArchive(
+  ctx: EngineContext,
+  { config }: Container,
+  { target, keep }: ExportOptions,
+  { writer, entry }: { readonly writer: ArchiveWriter; readonly entry: number },
+): Promise<void> {
+  const { bytes } = await writer.finish();
+  faultPoint('export.finished');
+  await writer.publish();
+  await writer.discard();
+  ctx.progress({ phase: 'export', subject: config.name, bytes, totalBytes: bytes, done: true });
+  updateState(ctx.db, config.id, {
+    exportedAt: timestamp(),
+    exportPath: 'path' in target ? resolve(target.path) : undefined,
+    checkpointLog: keep ? dumpLogPath(ctx.store, config.id) : undefined,
+  });
+  amendOperation(ctx.db, entry, { published: true });
+  faultPoint('export.published');
+}
+
+/**
+ * Freezes the container with its packets held back, runs `work`, and lets it go on when it is to go on or `work` has
+ * failed. CRIU leaves a frozen container frozen.
+ */
+async function whileFrozen<T>(
+  ctx: EngineContext,
+  container: Container,
+  { leaveRunning }: ExportOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { config, state } = container;
+  const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
+  const hold = state.netns !== undefined && !leaveRunning;
+  if (hold) await holdNetwork(state.netns);
+  let isDone = false;
+  try {
+    await runtime.pause(config.id);
+    faultPoint('export.frozen');
+    const result = await work();
+    isDone = true;
+    return result;
+  } finally {
+    if (leaveRunning || !isDone) {
+      if (processLives(container)) await runtime.resume(config.id);
+      if (hold) await releaseNetwork(state.netns);
+    }
+  }
+}
+
+/**
+ * The archive is published: the frozen processes end without having run again, and with them the container's network,
+ * whose address may be wanted where the archive is restored. Also what recovery runs; may be repeated.
+ */
+export async function endContainer(
+  ctx: EngineContext,
+  container: Container,
+  { keep }: Pick<ExportOptions, 'keep'>,
+): Promise<void> {
+  const { id, runtime: name, cgroupManager, autoRemove } = container.config;
+  if (processLives(container)) {
+    const runtime = openRuntime(ctx.store, name, { cgroupManager });
+    await runtime.kill(id, SIGKILL, { all: true });
+    // With the freezer of cgroup v1 they meet the signal when they are thawed.
+    if ((await runtime.state(id))?.status === 'paused') await runtime.resume(id);
+  }
+  faultPoint('export.ended');
+  await rm(checkpointDirectory(ctx.store, id), { recursive: true, force: true });
+  const log = dumpLogPath(ctx.store, id);
+  const settled = await settleExit(ctx, container, {
+    record: {
+      checkpointed: true,
+      checkpointedAt: timestamp(),
+      checkpointPath: undefined,
+      checkpointLog: keep && existsSync(log) ? log : undefined,
+      exitCode: 0,
+      restoredAt: undefined,
+    },
+  });
+  if (autoRemove) await removeLocked(ctx, settled, { volumes: true });
+  faultPoint('export.recorded');
+}
+
+const SIGKILL = 9;
+
+/** Errors of this path tell what became of the container. */
+function goesOn(container: Container, error: unknown): unknown {
+  if (!isCryopodError(error) || error.message.includes('goes on running') || !processLives(container)) {
+    return error;
+  }
+  const told = new CryopodError(error.code, {
+    message: `${error.message}; ${container.config.name} goes on running`,
+    hint: error.hint,
+    cause: error.cause,
+    log: error.log,
+  });
+  told.cleanupErrors.push(...error.cleanupErrors);
+  return told;
+}
