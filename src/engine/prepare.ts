@@ -45,7 +45,9 @@ export async function prepare(
   const attached = await attachNetwork(ctx, container, cleanup, network);
   const { holdings } = attached;
   faultPoint('start.network-ready');
-  const files = await writeContainerFiles(ctx, config, holdings);
+  const files = await writeContainerFiles(ctx, config, holdings, {
+    restoring: network.checkpoint !== undefined,
+  });
   ensureMountTargets(rootfs, [...mounts.map(mountTarget), ...files.targets]);
   const user = resolveUser(rootfs, config.user);
   ensureWorkdir(rootfs, config.workdir, user);

@@ -18,12 +18,14 @@ export interface ContainerFiles {
 
 /**
  * Writes /etc/hosts, /etc/resolv.conf, /etc/hostname and /run/.containerenv of a container, except those that the user
- * mounts. A container in another one's network shares that one's hosts and resolv.conf.
+ * mounts. A container in another one's network shares that one's hosts and resolv.conf. `restoring`: a checkpoint may
+ * hold any of them.
  */
 export async function writeContainerFiles(
   ctx: EngineContext,
   config: ContainerConfig,
   { networks }: Pick<NetworkHoldings, 'networks'>,
+  { restoring }: { readonly restoring: boolean },
 ): Promise<ContainerFiles> {
   const input = {
     name: config.name,
@@ -42,11 +44,11 @@ export async function writeContainerFiles(
     containerEnv: { path: '/run/.containerenv', text: '' },
   };
   await mkdir(own, { recursive: true, mode: 0o711 });
-  const mounted = mountedPlaces(config);
+  const taken = takenPlaces(config, restoring);
   const paths: Record<string, string> = {};
   const targets: MountTarget[] = [];
   for (const [name, { path, text }] of Object.entries(contents)) {
-    if (mounted.has(path)) continue;
+    if (taken.has(path)) continue;
     const shared = SHARED.has(name) ? sharedDirectory(ctx, config) : undefined;
     const file = join(shared ?? own, basename(path));
     if (shared === undefined) await writeReadable(file, text);
@@ -56,12 +58,15 @@ export async function writeContainerFiles(
   return { paths, targets };
 }
 
-/** Where the user's own mounts take the place of these files: nothing is put into a directory of the user's at /run. */
-function mountedPlaces({ mounts }: ContainerConfig): ReadonlySet<string> {
+/**
+ * Places of these files that are taken by a mount of the user's, or where podman has none: its version 4.3 puts no
+ * .containerenv into whatever is mounted at /run, so that it could not restore one there. Later ones do, into a tmpfs;
+ * their checkpoints are restored, and a mount that the checkpoint does not know of does no harm.
+ */
+function takenPlaces({ mounts, security }: ContainerConfig, restoring: boolean): ReadonlySet<string> {
   const places = new Set(mounts.map(({ destination }) => destination));
-  if (mounts.some(({ type, destination }) => destination === '/run' && type !== 'tmpfs')) {
-    places.add('/run/.containerenv');
-  }
+  const coversRun = places.has('/run') || security.readOnlyRootfs;
+  if (coversRun && !restoring) places.add('/run/.containerenv');
   return places;
 }
 
