@@ -2,6 +2,7 @@ import { VERSION } from '../model/version.ts';
 import type { CliContext } from './context.ts';
 import { GLOBAL_FLAGS } from './globals.ts';
 import type { Leaf, Tree } from './parse/command.ts';
+import { CHECKPOINT } from './tree/checkpoint.ts';
 import { IMAGE, IMAGE_COMMANDS } from './tree/image.ts';
 import { NETWORK } from './tree/network.ts';
 import { CONTAINER_DIFF, CONTAINER_READERS, SYSTEM, SYSTEM_COMMANDS } from './tree/system.ts';
@@ -164,6 +165,7 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
       short: 'Manage containers',
       commands: [...CONTAINER, ...CONTAINER_READERS, CONTAINER_DIFF, ...CONTAINER_ONLY],
     },
+    CHECKPOINT,
     IMAGE,
     NETWORK,
     SYSTEM,

@@ -146,3 +146,22 @@ export function parseDuration(text: string): number {
   );
   return text.startsWith('-') ? -seconds : seconds;
 }
+
+const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const;
+
+/** Bytes as checkpointctl shows them: `76.0 KiB`, `512 B`. */
+export function binarySize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < BINARY.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${BINARY[unit]}`;
+}
+
+/** Microseconds as checkpointctl shows them: `950 µs`, `12.345 ms`, `1.5 s`. */
+export function humanMicroseconds(time: number): string {
+  if (time < 1000) return `${time} µs`;
+  return time < 1e6 ? `${significant(time / 1000, 5)} ms` : `${significant(time / 1e6, 5)} s`;
+}

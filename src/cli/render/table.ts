@@ -35,7 +35,7 @@ export function alignTabs(text: string): string {
 }
 
 /** Control characters would break the layout or speak to the terminal: they become `?`, tabs a space. */
-const printable = (cell: string): string => cell.replaceAll('\t', ' ').replace(/\p{Cc}/gu, '?');
+export const printable = (cell: string): string => cell.replaceAll('\t', ' ').replace(/\p{Cc}/gu, '?');
 
 export interface TableOptions {
   /** --noheading */

@@ -111,7 +111,7 @@ function labelOf(status: number): string {
 }
 
 /** Bytes that a process has mapped with MAP_SHARED: what checkpointctl calls the shared memory size. */
-export const sharedBytes = ({ areas }: MemoryMap): number =>
+export const sharedBytes = (areas: readonly MemoryArea[]): number =>
   areas.reduce(
     (sum, area) => sum + (area.shared && area.end > area.start ? Number(area.end - area.start) : 0),
     0,

@@ -1,0 +1,206 @@
+import { existsSync, statSync } from 'node:fs';
+import { lstat, readdir, realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { MEMBER, MEMBER_DIRECTORY } from '../../archive/members.ts';
+import { unpackArchive } from '../../archive/reader.ts';
+import { layerDiffDirectory } from '../../image/layers.ts';
+import type { Container } from '../../model/container.ts';
+import { errnoOf, fail } from '../../model/errors.ts';
+import type { Image } from '../../model/image.ts';
+import { lookupContainer } from '../../state/containers.ts';
+import { freeBytes } from '../../system/space.ts';
+import { checkpointDirectory } from '../../system/store-paths.ts';
+import { holdsImages } from '../checkpoint-files.ts';
+import type { EngineContext } from '../context.ts';
+import { lookupLocal } from '../image/find.ts';
+import { whileImageFilesStay } from '../image/lock.ts';
+import { withContainer } from '../with-container.ts';
+import { withScratch } from './scratch.ts';
+
+/** The annotation that makes an image a checkpoint image (podman pkg/annotations; checkpointctl lib/annotations.go). */
+const IMAGE_ANNOTATION = 'io.podman.annotations.checkpoint.name';
+
+/** Bytes, as checkpointctl counts them. */
+export interface CheckpointSizes {
+  /** All of CRIU's images. */
+  readonly images: number;
+  /** Of which pages of memory. */
+  readonly pages: number;
+  /** Added and changed files; 0 where they are not a part of the checkpoint. */
+  readonly rootfsDiff: number;
+}
+
+/** A checkpoint that can be read, wherever it came from. */
+export interface CheckpointView {
+  readonly kind: 'archive' | 'directory' | 'container' | 'image';
+  /** As the user gave it. */
+  readonly name: string;
+  /** Directory of CRIU's images. */
+  readonly images: string;
+  /** Directory of an archive's other members; undefined for a container's own checkpoint. */
+  readonly members: string | undefined;
+  /** The container that the checkpoint belongs to, where it is a container's own. */
+  readonly container: Container | undefined;
+  readonly sizes: CheckpointSizes;
+}
+
+export interface OpenViewOptions {
+  /** The list of added and changed files is needed as well. */
+  readonly rootfs?: boolean;
+}
+
+/**
+ * Gives `work` a checkpoint to read: a file or directory (where a path of this name exists, or the name has a slash and
+ * means nothing else), a container's own, or that of a checkpoint image. It cannot change meanwhile; what was unpacked for it is removed in the end.
+ * Errors: NO_SUCH_OBJECT, CONTAINER_STATE (no checkpoint), IMAGE_INVALID, ARCHIVE_INVALID, NO_SPACE, BUSY, INTERRUPTED.
+ */
+export async function withCheckpointView<T>(
+  ctx: EngineContext,
+  name: string,
+  options: OpenViewOptions,
+  work: (view: CheckpointView) => Promise<T>,
+): Promise<T> {
+  if (isFile(name)) return await fromArchive(ctx, name, options, work);
+  const container = name.includes('/') ? undefined : lookupContainer(ctx.db, name);
+  if (container !== undefined) return await fromContainer(ctx, name, container, work);
+  if (existsSync(name) && statSync(name).isDirectory())
+    return await work(await fromDirectory(name, name, 'directory'));
+  const image = name.startsWith('/') || name.startsWith('.') ? undefined : lookupLocal(ctx, name)?.image;
+  if (image !== undefined) return await fromImage(ctx, name, image, work);
+  return fail('NO_SUCH_OBJECT', {
+    message: `no checkpoint "${name}": no file, no container and no checkpoint image has this name`,
+    hint: 'Give the path of an archive, or the name of a container or an image.',
+  });
+}
+
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ENAMETOOLONG')
+      return false;
+    throw error;
+  }
+}
+
+/** Members that no view needs: they may be large. */
+const UNNEEDED = new Set<string>([MEMBER.shm, MEMBER.log, MEMBER.image]);
+
+const fromArchive = <T>(
+  ctx: EngineContext,
+  path: string,
+  { rootfs = false }: OpenViewOptions,
+  work: (view: CheckpointView) => Promise<T>,
+): Promise<T> =>
+  withScratch(ctx.store, async (directory) => {
+    const { members } = await unpackArchive({
+      source: { path },
+      directory,
+      wants: (name) =>
+        !UNNEEDED.has(name) &&
+        !name.startsWith(`${MEMBER_DIRECTORY.volumes}/`) &&
+        (rootfs || name !== MEMBER.rootfsDiff),
+      maxBytes: await freeBytes(directory),
+      signal: ctx.signal,
+    });
+    const images = join(directory, MEMBER_DIRECTORY.images);
+    requireImages(images, path);
+    const of = (prefix: string): number =>
+      members.reduce((sum, { name, size }) => sum + (name.startsWith(prefix) ? size : 0), 0);
+    const sizes = {
+      images: of(`${MEMBER_DIRECTORY.images}/`),
+      pages: of(`${MEMBER_DIRECTORY.images}/pages-`),
+      rootfsDiff: of(MEMBER.rootfsDiff),
+    };
+    return await work({
+      kind: 'archive',
+      name: path,
+      images,
+      members: directory,
+      container: undefined,
+      sizes,
+    });
+  });
+
+const fromContainer = <T>(
+  ctx: EngineContext,
+  name: string,
+  { config }: Container,
+  work: (view: CheckpointView) => Promise<T>,
+): Promise<T> =>
+  withContainer(ctx, config.id, 'checkpoint inspect', async (container) => {
+    const images = checkpointDirectory(ctx.store, config.id);
+    if (!holdsImages(images)) {
+      fail('CONTAINER_STATE', {
+        message: `container ${config.name} has no checkpoint`,
+        hint: `Make one: cryopod container checkpoint --leave-running ${config.name}`,
+      });
+    }
+    const sizes = { ...(await imageSizes(images)), rootfsDiff: 0 };
+    return await work({ kind: 'container', name, images, members: undefined, container, sizes });
+  });
+
+const fromImage = <T>(
+  ctx: EngineContext,
+  name: string,
+  { annotations, layers }: Image,
+  work: (view: CheckpointView) => Promise<T>,
+): Promise<T> =>
+  whileImageFilesStay(ctx, name, async () => {
+    const layer = layers.at(-1);
+    if (!(IMAGE_ANNOTATION in annotations) || layer === undefined) {
+      return fail('NO_SUCH_OBJECT', {
+        message: `image ${name} holds no checkpoint`,
+        hint: 'cryopod inspect shows what an ordinary image holds.',
+      });
+    }
+    return await work(await fromDirectory(layerDiffDirectory(ctx.store, layer), name, 'image'));
+  });
+
+/** An unpacked archive, or CRIU's images alone. */
+async function fromDirectory(
+  path: string,
+  name: string,
+  kind: CheckpointView['kind'],
+): Promise<CheckpointView> {
+  const members = await realpath(resolve(path));
+  const inside = join(members, MEMBER_DIRECTORY.images);
+  const images = holdsImages(inside) ? inside : members;
+  requireImages(images, name);
+  if (!(await lstat(images)).isDirectory()) {
+    fail('IMAGE_INVALID', { message: `${MEMBER_DIRECTORY.images} of ${name} is a symbolic link` });
+  }
+  const diff = join(members, MEMBER.rootfsDiff);
+  const sizes = { ...(await imageSizes(images)), rootfsDiff: await fileSize(diff) };
+  return { kind, name, images, members, container: undefined, sizes };
+}
+
+function requireImages(images: string, name: string): void {
+  if (holdsImages(images)) return;
+  fail('ARCHIVE_INVALID', {
+    message: `${name} holds no complete checkpoint: there is no inventory.img in it`,
+    hint: 'Was it the output of container checkpoint --export? A pre-checkpoint holds memory only.',
+  });
+}
+
+async function imageSizes(images: string): Promise<Omit<CheckpointSizes, 'rootfsDiff'>> {
+  let all = 0;
+  let pages = 0;
+  for (const name of await readdir(images)) {
+    const size = await fileSize(join(images, name));
+    all += size;
+    if (name.startsWith('pages-')) pages += size;
+  }
+  return { images: all, pages };
+}
+
+/** 0 for what is not there or no regular file. */
+async function fileSize(path: string): Promise<number> {
+  try {
+    const stat = await lstat(path);
+    return stat.isFile() ? stat.size : 0;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0;
+    throw error;
+  }
+}
