@@ -28,8 +28,8 @@ export interface WrittenArchive {
 
 /**
  * Writes one archive, member after member, in one pass. The temp file beside the target is open (mode 0600) from the
- * beginning. Errors: NO_SPACE, USAGE (a target that cannot be written), PROGRAM_FAILED, INTERRUPTED. After an error only
- * `discard` may be called. One call at a time.
+ * beginning. Errors: NO_SPACE, USAGE (a target that cannot be written), ARCHIVE_FAILED, PROGRAM_FAILED, PROGRAM_MISSING,
+ * INTERRUPTED. After an error only `discard` may be called. One call at a time.
  */
 export interface ArchiveWriter {
   readonly addContent: (name: string, content: string | Uint8Array) => Promise<void>;

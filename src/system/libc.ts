@@ -149,20 +149,32 @@ export interface WriterWatch {
   readonly wait: () => Promise<void>;
 }
 
+/** Memory that a thread uses. koffi leaves it to its caller to keep that from the garbage collector. */
+const inUse = new Set<Buffer>();
+
 /** Watches a FIFO for its first writer. Unlike open(2) that blocks, this tells a writer of nothing from none. */
 export async function watchForWriter(fd: number): Promise<WriterWatch> {
   const calls = await libc();
-  const pollfd = (): Buffer => {
-    const entry = Buffer.alloc(8);
-    entry.writeInt32LE(fd, 0);
-    entry.writeInt16LE(POLLIN, 4);
-    return entry;
-  };
   return {
-    hasCome: () => calls.poll(pollfd(), 1, 0) > 0,
-    wait: () =>
-      new Promise((resolve, reject) => {
-        calls.poll.async(pollfd(), 1, -1, (error) => (error === null ? resolve() : reject(error)));
-      }),
+    hasCome: () => calls.poll(pollEntry(fd), 1, 0) > 0,
+    wait: () => {
+      const entry = pollEntry(fd);
+      inUse.add(entry);
+      return new Promise((resolve, reject) => {
+        calls.poll.async(entry, 1, -1, (error) => {
+          inUse.delete(entry);
+          if (error === null) resolve();
+          else reject(error);
+        });
+      });
+    },
   };
+}
+
+/** struct pollfd: int fd; short events; short revents. */
+function pollEntry(fd: number): Buffer {
+  const entry = Buffer.alloc(8);
+  entry.writeInt32LE(fd, 0);
+  entry.writeInt16LE(POLLIN, 4);
+  return entry;
 }
