@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { fail, messageOf } from '../model/errors.ts';
 import { enlargePipe, makePipe } from '../system/libc.ts';
 import { type ArchiveSums, MEMBER, type MemberDigest } from './members.ts';
+import { digestOfMembers } from './sums.ts';
 import type { ArchiveWriter, ArchiveWriterOptions } from './types.ts';
 import { failChanged } from './writer-errors.ts';
 import { type MemberSink, memberSink } from './writer-members.ts';
@@ -41,7 +42,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       ),
     finish: () =>
       once(async () => {
-        const sums = sumsOf(digests);
+        const sums: ArchiveSums = { version: 1, members: digests, sha256: digestOfMembers(digests) };
         await sink.addWhole(MEMBER.sums, Buffer.from(`${JSON.stringify(sums)}\n`));
         const bytes = await sink.finish();
         return { bytes, members: sums.members, sha256: sums.sha256 };
@@ -118,10 +119,4 @@ async function addStream(
   if (written.status === 'rejected') throw written.reason;
   if (produced.status === 'rejected') throw produced.reason;
   return written.value;
-}
-
-function sumsOf(members: readonly MemberDigest[]): ArchiveSums {
-  const whole = createHash('sha256');
-  for (const { sha256, size, name } of members) whole.update(`${sha256}  ${size}  ${name}\n`);
-  return { version: 1, members, sha256: whole.digest('hex') };
 }
