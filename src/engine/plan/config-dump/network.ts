@@ -30,7 +30,9 @@ function modeOf(config: ConfigDump, spec: SpecDump): Pick<NetworkConfig, 'mode' 
   const given = config.networkMode ?? '';
   const [word = '', ...rest] = given.split(':');
   const namespace = spec.linux.namespaces?.find(({ type }) => type === 'network');
-  if (given === 'none') return { mode: 'none' };
+  // podman notes no mode for containers without a network: they have a namespace that it did not make.
+  const isAlone = given === '' && config.createNetNS !== true && (namespace?.path ?? '') === '';
+  if (given === 'none' || (isAlone && namespace !== undefined)) return { mode: 'none' };
   // Whatever the name says: without a namespace of its own it has the host's.
   if (given === 'host' || namespace === undefined) return { mode: 'host' };
   if (word === 'ns') return { mode: 'ns', target: rest.join(':') };

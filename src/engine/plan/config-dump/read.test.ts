@@ -35,7 +35,7 @@ test('A container of podman’s is what cryopod would make of the same options',
     { hostIp: '', containerPort: 80, hostPort: 18_080, range: 1, protocol: 'tcp' },
   ]);
   assert.equal(config.resources.memory, 67_108_864);
-  assert.equal(config.resources.memorySwap, undefined);
+  assert.equal(config.resources.memorySwap, 134_217_728);
   assert.deepEqual([config.resources.ulimits, config.resources.pids], [[], undefined]);
   assert.deepEqual([config.ipc.mode, config.pid.mode, config.uts.mode], ['shareable', 'private', 'private']);
   assert.deepEqual([config.runtime, config.logDriver, config.logPath], ['runc', 'k8s-file', '']);
@@ -110,6 +110,18 @@ test('A network that is called bridge without a namespace of its own is the host
   assert.equal(config.network.mode, 'host');
   assert.deepEqual(config.network.ports, []);
   assert.equal(risks.length, 1);
+});
+
+test('A namespace that podman did not make is a container without a network', () => {
+  const namespaces = [
+    { type: 'network' },
+    ...PODMAN_LINUX.namespaces.filter(({ type }) => type !== 'network'),
+  ];
+  const { config } = read(
+    { networkMode: undefined, createNetNS: false, newNetworks: undefined },
+    { linux: { ...PODMAN_LINUX, namespaces } },
+  );
+  assert.deepEqual([config.network.mode, config.network.networks], ['none', []]);
 });
 
 test('Annotations that steer programs and hooks are left out and told; the user’s stay', () => {

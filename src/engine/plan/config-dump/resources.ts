@@ -10,11 +10,9 @@ const ALWAYS_LIMITED = new Set(['nofile', 'nproc']);
 export function podmanResources(config: ConfigDump, spec: SpecDump): ResourceLimits {
   const { memory, cpu, pids } = spec.linux.resources ?? {};
   const asked = (config.CreateCommand ?? []).some((word) => word.startsWith('--ulimit'));
-  const limit = memory?.limit;
   return {
-    memory: limit,
-    // Twice the memory unless told otherwise.
-    memorySwap: limit !== undefined && memory?.swap === limit * 2 ? undefined : memory?.swap,
+    memory: memory?.limit,
+    memorySwap: memory?.swap,
     cpus:
       cpu?.quota !== undefined && cpu.period !== undefined && cpu.quota > 0
         ? cpu.quota / cpu.period

@@ -89,6 +89,7 @@ const configDump = v.object({
   networks: v.exactOptional(listOf(name)),
   staticIP: v.exactOptional(text),
   networkMode: v.exactOptional(text),
+  createNetNS: flag,
   userVolumes: v.exactOptional(texts),
   entrypoint: v.exactOptional(texts),
   command: v.exactOptional(texts),
