@@ -33,14 +33,25 @@ export async function writeKnownMembers(
   { withImage }: MemberChoice,
   writer: ArchiveWriter,
 ): Promise<void> {
-  const { config, state } = container;
+  const { config } = container;
   const bundleJson = await readFile(join(bundleDirectory(ctx.store, config.id), 'config.json'), 'utf8');
   await writer.addContent(MEMBER.config, configDump(container));
   await writer.addContent(MEMBER.spec, specDump(container, bundleJson));
-  await writer.addContent(MEMBER.network, JSON.stringify(state.networks));
+  await writer.addContent(MEMBER.network, JSON.stringify(fixedAddresses(container)));
   await writer.addContent(MEMBER.facts, formatArchiveFacts(await describeHost(ctx, config.runtime)));
   await writer.addDirectory(MEMBER_DIRECTORY.artifacts);
   if (withImage) await writeImageMember(ctx, container, writer);
+}
+
+/**
+ * The addresses that podman is to give again: it insists on those of network.status, also where they were dynamic and its
+ * own network of the name has another subnet. All of them lie beside CRIU's images, for cryopod.
+ */
+function fixedAddresses({ config, state }: Container): Container['state']['networks'] {
+  const fixed = config.network.networks.filter(({ staticIps }) => staticIps.length > 0);
+  return Object.fromEntries(
+    Object.entries(state.networks).filter(([name]) => fixed.some((network) => network.name === name)),
+  );
 }
 
 interface FrozenDump {
@@ -54,12 +65,13 @@ interface FrozenDump {
 /** Memory and files of the frozen container, which belong to one moment. Gives the runtime's microseconds. */
 export async function writeFrozenMembers(
   ctx: EngineContext,
-  { config }: Container,
+  { config, state }: Container,
   { ignoreRootfs, ignoreVolumes }: MemberChoice,
   { writer, images, dump }: FrozenDump,
 ): Promise<number> {
   const bundle = bundleDirectory(ctx.store, config.id);
   await writer.addDirectory(MEMBER_DIRECTORY.images);
+  await writer.addContent(`${MEMBER_DIRECTORY.images}/${MEMBER.network}`, JSON.stringify(state.networks));
   const duration = await writer.addPages(MEMBER_DIRECTORY.images, images, dump);
   for (const name of (await readdir(images)).sort()) {
     await writer.addFile(`${MEMBER_DIRECTORY.images}/${name}`, join(images, name));

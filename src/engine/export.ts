@@ -88,7 +88,7 @@ async function writeArchive(
       const writer = await openArchiveWriter({
         target: options.target,
         compression: options.compression,
-        scratch: images,
+        scratch: bundleDirectory(ctx.store, config.id),
         onTempFile: (temp) => amendOperation(ctx.db, entry, { temp }),
         progress: (bytes) => ctx.progress({ phase: 'export', subject: config.name, bytes }),
         signal: ctx.signal,

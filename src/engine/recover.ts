@@ -17,6 +17,7 @@ import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { endContainer } from './export.ts';
+import { removeVolumes } from './import.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { release } from './release.ts';
 import { removeLocked } from './remove.ts';
@@ -31,6 +32,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   start: repairStart,
   checkpoint: repairCheckpoint,
   export: repairExport,
+  import: repairImport,
   restore: repairRestore,
   remove: repairRemove,
 };
@@ -183,6 +185,24 @@ async function repairRestore(
   const { netns, networkHeld } = container.state;
   if (networkHeld && netns !== undefined) await holdNetwork(netns);
   await release(ctx, container, { keepNetwork: networkHeld });
+}
+
+/** An import that came to running processes is finished; of any other, all that it created goes. */
+async function repairImport(
+  ctx: EngineContext,
+  { subject, data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container !== undefined && recordedAsActive(container)) {
+    await finishRestore(ctx, container, { keep: data.keep === true });
+    return;
+  }
+  if (container === undefined) await removeLeftFiles(ctx, subject);
+  else {
+    await deleteFromRuntime(ctx, container);
+    await removeLocked(ctx, container, { volumes: false });
+  }
+  await removeVolumes(ctx, Array.isArray(data.volumes) ? data.volumes.map(String) : []);
 }
 
 async function repairRemove(

@@ -70,13 +70,17 @@ export async function restoreContainer(
   });
 }
 
-interface Thawed {
+export interface Thawed {
   readonly container: Container;
   readonly figures: Pick<RestoreResult, 'runtimeDuration' | 'statistics'>;
 }
 
 /** Mounts and network first, then CRIU; packets flow again when the sockets are back. Undone as a whole on failure. */
-async function thaw(ctx: EngineContext, container: Container, options: RestoreOptions): Promise<Thawed> {
+export async function thaw(
+  ctx: EngineContext,
+  container: Container,
+  options: RestoreOptions,
+): Promise<Thawed> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   const images = checkpointDirectory(ctx.store, id);

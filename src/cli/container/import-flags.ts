@@ -1,0 +1,87 @@
+import type { ArchiveSource } from '../../archive/types.ts';
+import { fail } from '../../model/errors.ts';
+import type { PortMapping } from '../../model/network.ts';
+import { parsePorts } from '../parse/options/ports.ts';
+
+const STDIN = 0;
+
+interface ImportFlags {
+  readonly import: string | undefined;
+  readonly all: boolean;
+  readonly latest: boolean;
+  readonly names: readonly string[];
+  readonly name: string | undefined;
+  readonly publish: readonly string[];
+  readonly ignoreCpu: boolean;
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+  readonly trust: boolean;
+  readonly keep: boolean;
+  readonly tcpEstablished: boolean;
+  readonly tcpClose: boolean;
+  readonly fileLocks: boolean;
+  readonly ignoreStaticIp: boolean;
+  readonly ignoreStaticMac: boolean;
+}
+
+type Common = 'keep' | 'tcpEstablished' | 'tcpClose' | 'fileLocks' | 'ignoreStaticIp' | 'ignoreStaticMac';
+
+type RestoreFlags = Pick<ImportFlags, Common>;
+
+export interface ArchiveRequest {
+  readonly source: ArchiveSource;
+  readonly name: string | undefined;
+  readonly publish: readonly PortMapping[] | undefined;
+  readonly ignoreCpu: boolean;
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+  readonly trust: boolean;
+}
+
+/**
+ * What a restore was asked for, and the archive that --import names. Errors: USAGE in podman's words for options that
+ * need --import, or that it cannot be used with.
+ */
+export function readImportFlags(
+  flags: ImportFlags,
+): RestoreFlags & { readonly archive: ArchiveRequest | undefined } {
+  const { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac } = flags;
+  const common = { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac };
+  if (flags.import === undefined) {
+    refuseWithoutImport(flags);
+    return { ...common, archive: undefined };
+  }
+  if (flags.all || flags.latest) fail('USAGE', { message: 'cannot use --import with --all or --latest' });
+  if (flags.names.length > 0) fail('USAGE', { message: 'cannot use --import with positional arguments' });
+  if (tcpEstablished && flags.name !== undefined) {
+    fail('USAGE', { message: '--tcp-established cannot be used with --name' });
+  }
+  if (tcpEstablished && tcpClose) {
+    fail('USAGE', { message: '--tcp-established and --tcp-close cannot be used together' });
+  }
+  return {
+    ...common,
+    archive: {
+      source: flags.import === '-' ? { fd: STDIN } : { path: flags.import },
+      name: flags.name,
+      publish: flags.publish.length === 0 ? undefined : parsePorts(flags.publish),
+      ignoreCpu: flags.ignoreCpu,
+      ignoreRootfs: flags.ignoreRootfs,
+      ignoreVolumes: flags.ignoreVolumes,
+      trust: flags.trust,
+    },
+  };
+}
+
+function refuseWithoutImport(flags: ImportFlags): void {
+  const given: readonly (readonly [string, boolean])[] = [
+    ['--ignore-rootfs', flags.ignoreRootfs],
+    ['--ignore-volumes', flags.ignoreVolumes],
+    ['--name', flags.name !== undefined],
+    ['--publish', flags.publish.length > 0],
+    ['--trust', flags.trust],
+    ['--ignore-cpu', flags.ignoreCpu],
+  ];
+  const [first] = given.filter(([, isGiven]) => isGiven);
+  if (first !== undefined) fail('USAGE', { message: `${first[0]} can only be used with image or --import` });
+}

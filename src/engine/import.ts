@@ -1,0 +1,273 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
+import type { ArchiveSource } from '../archive/types.ts';
+import { layerDiffDirectory } from '../image/layers.ts';
+import { type Container, type ContainerConfig, STOPPED_STATE } from '../model/container.ts';
+import { fail } from '../model/errors.ts';
+import type { PortMapping } from '../model/network.ts';
+import { applyChanges } from '../rootfs/apply-changes.ts';
+import { removeContainerFiles } from '../rootfs/overlay.ts';
+import { fillVolume } from '../rootfs/volume-archive.ts';
+import { createVolumeDirectory, removeVolumeDirectory } from '../rootfs/volumes.ts';
+import { deleteContainer, insertContainer, lookupContainer } from '../state/containers.ts';
+import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
+import { withLock } from '../state/locks.ts';
+import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
+import { type Cleanup, undoOnFailure } from '../system/cleanup.ts';
+import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
+import { publish, syncTree } from '../system/durable.ts';
+import { faultPoint } from '../system/faults.ts';
+import { logInfo, logWarning } from '../system/log.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
+import { shmArchivePath } from './bundle-files.ts';
+import { withScratch } from './checkpoint-view/scratch.ts';
+import type { EngineContext } from './context.ts';
+import { type ImportedArchive, readArchive, removeForeignFiles } from './import-archive.ts';
+import { importedImage } from './import-image.ts';
+import { writeNetworkStatus } from './network/status-file.ts';
+import { type ImportedVolume, planImport } from './plan/import.ts';
+import type { Finding } from './plan/preflight/finding.ts';
+import { importFindings, refuseImport } from './plan/preflight/import.ts';
+import type { ArchiveView } from './plan/preflight/types.ts';
+import type { RestoreOptions } from './plan/restore.ts';
+import { importFacts } from './preflight/import-facts.ts';
+import { finishRestore, type RestoreResult, thaw } from './restore.ts';
+
+export interface ImportOptions extends RestoreOptions {
+  readonly source: ArchiveSource;
+  /** A new name; the container then gets an ID, addresses and anonymous volumes of its own. */
+  readonly name?: string | undefined;
+  /** Instead of the archive's ports. */
+  readonly publish?: readonly PortMapping[] | undefined;
+  readonly ignoreRootfs: boolean;
+  readonly ignoreVolumes: boolean;
+  /** What the archive asks for of the host is granted. */
+  readonly trust: boolean;
+  /** Features that this CPU lacks are no obstacle. */
+  readonly ignoreCpu: boolean;
+}
+
+/**
+ * Makes a container of an archive and lets its processes go on. Nothing is created before the archive has been read to
+ * its end and checked; whatever fails then, all that was created is removed again. Errors: those of readArchive and of
+ * the preflight, RESTORE_FAILED.
+ */
+export async function importContainer(ctx: EngineContext, options: ImportOptions): Promise<RestoreResult> {
+  const begun = monotonicMicroseconds();
+  return await withScratch(ctx.store, async (directory) => {
+    let choice: ImportOptions = options;
+    const archive = await readArchive(ctx, directory, {
+      ...options,
+      onMetadata: async (view) => {
+        choice = await settleAddresses(ctx, view, options);
+        refuseImport(await findingsOf(ctx, view, choice));
+      },
+    });
+    for (const dropped of archive.view.dropped ?? []) logWarning(`left out: ${dropped}`);
+    const inArchive = archive.has(MEMBER.image);
+    const image = await importedImage(ctx, archive.view.config, { directory, inArchive });
+    faultPoint('import.read');
+    const plan = planImport(archive.view.config, {
+      name: choice.name,
+      publish: choice.publish,
+      layers: image.layers,
+      cgroupManager: ctx.cgroupManager,
+      logPathOf: (id) => join(bundleDirectory(ctx.store, id), 'ctr.log'),
+      newId: () => randomBytes(32).toString('hex'),
+    });
+    const { id } = plan.config;
+    const figures = await withLock(
+      ctx.db,
+      `container ${id}`,
+      'import',
+      () => createAndThaw(ctx, archive, plan, choice),
+      ctx.lockTimeout,
+    );
+    return { input: id, id, duration: monotonicMicroseconds() - begun, ...figures };
+  });
+}
+
+/** What would become of an import: reads the archive, creates nothing. Errors: those of readArchive. */
+export async function importPreflight(
+  ctx: EngineContext,
+  options: ImportOptions,
+): Promise<readonly Finding[]> {
+  return await withScratch(ctx.store, async (directory) => {
+    const archive = await readArchive(ctx, directory, { ...options, onMetadata: async () => undefined });
+    return await findingsOf(ctx, archive.view, await settleAddresses(ctx, archive.view, options));
+  });
+}
+
+const findingsOf = async (
+  ctx: EngineContext,
+  view: ArchiveView,
+  options: ImportOptions,
+): Promise<readonly Finding[]> => importFindings(await importFacts(ctx, view, options), options);
+
+/**
+ * A dynamic address that cannot be had here is no reason to refuse: the container gets another one, unless connections
+ * depend on it.
+ */
+async function settleAddresses(
+  ctx: EngineContext,
+  view: ArchiveView,
+  options: ImportOptions,
+): Promise<ImportOptions> {
+  const isStatic = view.config.network.networks.some(({ staticIps }) => staticIps.length > 0);
+  if (options.ignoreStaticIp || options.tcpEstablished || isStatic) return options;
+  const { addressProblems } = await importFacts(ctx, view, options);
+  const [problem] = addressProblems;
+  if (problem === undefined) return options;
+  logInfo(`a new address is taken: ${problem.message}`);
+  return { ...options, ignoreStaticIp: true };
+}
+
+type Plan = ReturnType<typeof planImport>;
+type Figures = Pick<RestoreResult, 'runtimeDuration' | 'statistics'>;
+
+async function createAndThaw(
+  ctx: EngineContext,
+  archive: ImportedArchive,
+  { config, volumes }: Plan,
+  options: ImportOptions,
+): Promise<Figures> {
+  const { id } = config;
+  if (lookupContainer(ctx.db, id) !== undefined || lookupContainer(ctx.db, config.name) !== undefined) {
+    fail('NAME_IN_USE', { message: `container ${config.name} or ID ${id} exists already: name is in use` });
+  }
+  const entry = beginOperation(ctx.db, 'import', id, { keep: options.keep, volumes: [] });
+  faultPoint('import.journalled');
+  return await undoOnFailure(async (cleanup) => {
+    cleanup.add('settle the import', () => endOperation(ctx.db, entry));
+    const made: string[] = [];
+    cleanup.add('remove the volumes', () => removeVolumes(ctx, made));
+    const noteVolume = (name: string): void => {
+      made.push(name);
+      amendOperation(ctx.db, entry, { volumes: made });
+    };
+    await placeVolumes(ctx, archive, volumes, noteVolume);
+    const container = await createRecord(ctx, archive, config, cleanup, options);
+    faultPoint('import.created');
+    // --name: the addresses are another container's.
+    const thawed = await thaw(ctx, container, {
+      ...options,
+      ignoreStaticIp: options.ignoreStaticIp || options.name !== undefined,
+      ignoreStaticMac: options.ignoreStaticMac || options.name !== undefined,
+    });
+    await finishRestore(ctx, thawed.container, options);
+    endOperation(ctx.db, entry);
+    return thawed.figures;
+  });
+}
+
+/** Volumes that are there already are used as they are: the preflight has refused them where content was to come. */
+async function placeVolumes(
+  ctx: EngineContext,
+  { directory, has }: ImportedArchive,
+  volumes: readonly ImportedVolume[],
+  note: (name: string) => void,
+): Promise<void> {
+  for (const { name, member, anonymous } of volumes) {
+    const path = `${MEMBER_DIRECTORY.volumes}/${member}.tar`;
+    if (volumeByName(ctx.db, name) !== undefined) {
+      if (has(path)) {
+        fail('NAME_IN_USE', {
+          message: `volume with name ${name} already exists. Use --ignore-volumes to not restore content of volumes`,
+        });
+      }
+      continue;
+    }
+    note(name);
+    const mountpoint = await createVolumeDirectory(ctx.store, name);
+    if (has(path)) await withFile(join(directory, path), (fd) => fillVolume(ctx.store, name, fd));
+    putVolume(ctx.db, {
+      name,
+      driver: 'local',
+      mountpoint,
+      created: timestamp(),
+      labels: {},
+      options: {},
+      anonymous,
+      copiedUp: has(path),
+    });
+  }
+}
+
+/** Also what recovery runs. Idempotent. */
+export async function removeVolumes(ctx: EngineContext, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await removeVolumeDirectory(ctx.store, name);
+    deleteVolume(ctx.db, name);
+  }
+}
+
+/** Files first, then the record of a stopped container with a local checkpoint, from which it is thawed. */
+async function createRecord(
+  ctx: EngineContext,
+  { directory, view, has }: ImportedArchive,
+  config: ContainerConfig,
+  cleanup: Cleanup,
+  options: ImportOptions,
+): Promise<Container> {
+  const { id } = config;
+  cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
+  await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
+  if (has(MEMBER.rootfsDiff)) await placeRootfs(ctx, config, directory);
+  const unpacked = join(directory, MEMBER_DIRECTORY.images);
+  await removeForeignFiles(unpacked);
+  if (has(MEMBER.shm)) await rename(join(directory, MEMBER.shm), shmArchivePath(unpacked));
+  if (view.networks !== undefined && options.name === undefined) {
+    await writeNetworkStatus(unpacked, view.networks);
+  }
+  await syncTree(unpacked);
+  await publish(unpacked, checkpointDirectory(ctx.store, id));
+  if (has(MEMBER.log) && config.logPath !== '') await rename(join(directory, MEMBER.log), config.logPath);
+  const container: Container = {
+    config,
+    state: {
+      ...STOPPED_STATE,
+      status: 'exited',
+      checkpointed: true,
+      checkpointedAt: timestamp(),
+      checkpointPath: checkpointDirectory(ctx.store, id),
+    },
+  };
+  insertContainer(ctx.db, container);
+  cleanup.add(`remove the record of ${id}`, () => deleteContainer(ctx.db, id));
+  return container;
+}
+
+async function placeRootfs(
+  ctx: EngineContext,
+  { id, layers }: ContainerConfig,
+  directory: string,
+): Promise<void> {
+  const list = join(directory, MEMBER.deleted);
+  const deleted = existsSync(list) ? parseDeleted(await readFile(list, 'utf8')) : [];
+  const diffs = layers.map((layer) => layerDiffDirectory(ctx.store, layer));
+  await withFile(join(directory, MEMBER.rootfsDiff), (fd) =>
+    applyChanges(ctx.store, id, diffs, fd, { deleted }),
+  );
+}
+
+function parseDeleted(json: string): string[] {
+  try {
+    const value: unknown = JSON.parse(json) ?? [];
+    if (Array.isArray(value) && value.every((path) => typeof path === 'string')) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return fail('ARCHIVE_INVALID', { message: 'deleted.files is not a JSON list of paths' });
+}
+
+async function withFile(path: string, work: (fd: number) => Promise<void>): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await work(file.fd);
+  } finally {
+    await file.close();
+  }
+}
