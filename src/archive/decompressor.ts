@@ -49,6 +49,9 @@ const DECOMPRESS = ['zstd', '--decompress', '--stdout', '--quiet'];
 export const describeSource = (source: ArchiveSource): string =>
   'path' in source ? source.path : 'standard input';
 
+export const failInterrupted = (what: string, cause: unknown): never =>
+  fail('INTERRUPTED', { message: `reading ${what} was interrupted`, cause });
+
 /**
  * Opens an archive, whatever its suffix says: a file, a pipe, a FIFO, an open descriptor from its offset on. Symbolic
  * links are followed. Fails with USAGE (nothing there to read), ARCHIVE_INVALID (empty, or compressed in a way that no
@@ -67,17 +70,10 @@ export async function openArchive(
     return await openStream(chain, what, await streamOf(chain, source, file));
   } catch (error) {
     await chain.close();
-    throw signal?.aborted === true ? interrupted(what) : error;
+    if (signal?.aborted === true) failInterrupted(what, error);
+    throw error;
   }
 }
-
-const interrupted = (what: string): unknown => {
-  try {
-    return fail('INTERRUPTED', { message: `reading ${what} was interrupted` });
-  } catch (error) {
-    return error;
-  }
-};
 
 /** A regular file for reading; of anything else only a handle, which waits for nobody. */
 async function openFile(path: string): Promise<FileHandle> {
@@ -247,8 +243,8 @@ function programChain(what: string, outer: AbortSignal | undefined): ProgramChai
       return pipe.read;
     },
     check: async () => {
-      const results = await Promise.all(programs);
-      for (const result of results.toReversed()) checkResult(result, what);
+      // The last first: where it has failed, those before it may still wait for a source that sends nothing.
+      for (const program of programs.toReversed()) checkResult(await program, what);
     },
     end: () => ending.abort(),
     close: async () => {

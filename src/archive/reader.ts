@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fail, isCryopodError } from '../model/errors.ts';
-import { type ByteSource, describeSource, openArchive } from './decompressor.ts';
+import { type ByteSource, describeSource, failInterrupted, openArchive } from './decompressor.ts';
 import { MEMBER, type MemberDigest } from './members.ts';
 import { append, type MemberFiles, memberFiles } from './reader-files.ts';
 import { PARENT_LINK, type PlacedMember, placeMember } from './reader-names.ts';
@@ -28,9 +28,7 @@ export async function unpackArchive(request: UnpackRequest): Promise<UnpackedArc
     await archive.checkEnd();
     return { compression: archive.compression, ...members };
   } catch (error) {
-    if (request.signal?.aborted === true) {
-      fail('INTERRUPTED', { message: `reading ${what} was interrupted`, cause: error });
-    }
+    if (request.signal?.aborted === true) failInterrupted(what, error);
     if (!isCryopodError(error, 'ARCHIVE_INVALID')) throw error;
     // What looks like a short archive may be one that could not be decompressed.
     if (archive.hasEnded()) await archive.checkEnd();

@@ -4,10 +4,11 @@ import { closeSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { unpackArchive } from '../../src/archive/reader.ts';
 import type { UnpackedArchive, UnpackRequest } from '../../src/archive/types.ts';
-import { CryopodError, type ErrorCode } from '../../src/model/errors.ts';
+import { CryopodError, type ErrorCode, errnoOf } from '../../src/model/errors.ts';
 import { makePipe } from '../../src/system/libc.ts';
 
 export const runFile = promisify(execFile);
@@ -187,3 +188,22 @@ export async function fromProgram(
 /** Unpacks the bytes of an archive from a pipe. */
 export const viaPipe = (place: Place, bytes: Buffer): Promise<UnpackedArchive> =>
   fromProgram(place, ['cat'], {}, bytes);
+
+/** Waits until a program runs as a child of the test. */
+export async function childNamed(program: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!children().some((pid) => commandOf(pid) === program)) {
+    assert.ok(Date.now() < deadline, `${program} was not started`);
+    await setTimeout(5);
+  }
+}
+
+function commandOf(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch (error) {
+    // It ended meanwhile.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
+    throw error;
+  }
+}
