@@ -8,7 +8,7 @@ import { failRun, run, runOk } from '../system/process.ts';
 import { overlayDirectory, type StorePaths } from '../system/store-paths.ts';
 import type { Deletions } from './changes-archive.ts';
 import { fromBytes, openStackReader, type StackEntry, toBytes } from './layer-stack.ts';
-import { upperDirectory } from './overlay.ts';
+import { ROOT_MODE, upperDirectory } from './overlay.ts';
 
 /**
  * Gives a new container the changes of another one: the archive on the file descriptor `input`, and the deletions.
@@ -33,6 +33,8 @@ export async function applyChanges(
     const image = await openImage(layers);
     const listed = await listedDirectories(listing);
     await adoptDirectories(toBytes(temp), '', listed, image);
+    // podman leaves / out of its archives.
+    if (!listed.has('')) await chmod(temp, ROOT_MODE);
     for (const path of deleted) await markDeleted(toBytes(temp), path, image);
     await runOk(['sync', '--file-system', '--', temp], 'write the changes to disk');
     await publish(temp, upper);

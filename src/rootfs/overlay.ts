@@ -28,7 +28,7 @@ const WITHOUT_HANDLES = ['index=off', 'nfs_export=off'];
  * Mode of every container's `/`, whatever its image says: podman's (containers/storage, defaultPerms). CRIU restores only
  * onto a `/` of the mode that it was when frozen, and no archive can carry that mode to podman.
  */
-const ROOT_MODE = 0o555;
+export const ROOT_MODE = 0o555;
 
 /** How long an upper directory may still be in use by a mount that is going away, in milliseconds. */
 const BUSY_LIMIT = 2000;
