@@ -1,4 +1,7 @@
+import { write } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { errnoOf, fail } from '../../model/errors.ts';
 
 /** Where a command's own output goes: text or bytes, in the order of the calls. */
@@ -6,6 +9,11 @@ export type Sink = (part: string | Uint8Array) => Promise<void>;
 
 /** Small parts are written together. */
 const BUFFER_BYTES = 64 * 1024;
+const STDOUT = 1;
+/** Milliseconds until a full pipe is tried again. */
+const RETRY_MS = 5;
+
+const writeTo = promisify(write);
 
 /**
  * Gives `work` standard output, or a file that only root may read, since memory holds secrets; a file that exists is
@@ -14,13 +22,14 @@ const BUFFER_BYTES = 64 * 1024;
  */
 export async function withOutput(
   path: string | undefined,
+  signal: AbortSignal,
   work: (sink: Sink) => Promise<void>,
 ): Promise<void> {
-  const file = path === undefined ? await openStdout() : await openNew(path);
+  const file = path === undefined ? undefined : await openNew(path);
   try {
-    await buffered(file, work);
+    await buffered((bytes) => (file === undefined ? toStdout(bytes, signal) : file.writeFile(bytes)), work);
   } catch (error) {
-    if (errnoOf(error) === 'EPIPE' && path === undefined) return;
+    if (errnoOf(error) === 'EPIPE' && file === undefined) return;
     if (errnoOf(error) !== 'ENOSPC') throw error;
     fail('NO_SPACE', {
       message: `could not write ${path ?? 'the output'}: no space left on the file system`,
@@ -30,40 +39,39 @@ export async function withOutput(
   }
 }
 
-async function buffered(file: FileHandle | undefined, work: (sink: Sink) => Promise<void>): Promise<void> {
+async function buffered(
+  writeAll: (bytes: Buffer) => Promise<void>,
+  work: (sink: Sink) => Promise<void>,
+): Promise<void> {
   let waiting: Uint8Array[] = [];
-  let bytes = 0;
+  let held = 0;
   const flush = async (): Promise<void> => {
-    const all = Buffer.concat(waiting);
+    const bytes = Buffer.concat(waiting);
     waiting = [];
-    bytes = 0;
-    if (file === undefined) await toStdout(all);
-    else await file.writeFile(all);
+    held = 0;
+    await writeAll(bytes);
   };
   await work(async (part) => {
-    const next = typeof part === 'string' ? Buffer.from(part) : part;
-    waiting.push(next);
-    bytes += next.length;
-    if (bytes >= BUFFER_BYTES) await flush();
+    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
+    waiting.push(bytes);
+    held += bytes.length;
+    if (held >= BUFFER_BYTES) await flush();
   });
   await flush();
 }
 
-/** Standard output opened anew, so that errors come back to the writer; a socket cannot be. */
-async function openStdout(): Promise<FileHandle | undefined> {
-  try {
-    return await open('/proc/self/fd/1', 'a');
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENXIO' || errno === 'ENOENT' || errno === 'EACCES' || errno === 'EINVAL') return undefined;
-    throw error;
+/** Pipes and sockets do not wait here: Node has them set so. */
+async function toStdout(bytes: Buffer, signal: AbortSignal): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += (await writeTo(STDOUT, bytes, done)).bytesWritten;
+    } catch (error) {
+      if (errnoOf(error) !== 'EAGAIN') throw error;
+      signal.throwIfAborted();
+      await wait(RETRY_MS);
+    }
   }
 }
-
-const toStdout = (part: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => {
-    process.stdout.write(part, (error) => (error ? reject(error) : resolve()));
-  });
 
 async function openNew(path: string): Promise<FileHandle> {
   try {

@@ -72,7 +72,7 @@ export const command = defineCommand({
     checkFlags(flags);
     const engine = await ctx.engine();
     let exit = 0;
-    await withOutput(flags.output || undefined, async (sink) => {
+    await withOutput(flags.output || undefined, ctx.signal, async (sink) => {
       exit = await look(engine, name, flags, sink);
     });
     return exit;

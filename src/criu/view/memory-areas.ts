@@ -27,6 +27,7 @@ const MAX_BYTES = 16 << 20;
 
 /** mmap(2) */
 const MAP_SHARED = 1;
+const MAP_GROWSDOWN = 0x100;
 
 /** CRIU criu/include/image.h VMA_* */
 const STATUS = {
@@ -81,7 +82,7 @@ export async function readMemoryMap(directory: string, pid: number): Promise<Mem
       access: accessOf(vma.prot, vma.flags),
       offset: vma.pgoff,
       shared: isShared(vma.flags),
-      label: labelOf(vma.status),
+      label: labelOf(vma.status, vma.flags),
       fileId: vma.status & (STATUS.filePrivate | STATUS.fileShared) ? Number(vma.shmid) : undefined,
       segment: vma.status & STATUS.anonShared ? vma.shmid : undefined,
     })),
@@ -96,7 +97,9 @@ const isShared = (flags: number): boolean => (flags & MAP_SHARED) !== 0;
 const accessOf = (prot: number, flags: number): string =>
   (prot & 1 ? 'r' : '-') + (prot & 2 ? 'w' : '-') + (prot & 4 ? 'x' : '-') + (isShared(flags) ? 's' : 'p');
 
-function labelOf(status: number): string {
+function labelOf(status: number, flags: number): string {
+  // Only the first thread's stack grows by itself; CRIU's own mark for stacks is not in its images any more.
+  if ((flags & MAP_GROWSDOWN) !== 0) return '[stack]';
   const labels: readonly (readonly [number, string])[] = [
     [STATUS.heap, '[heap]'],
     [STATUS.stack, '[stack]'],
