@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArchiveFacts } from '../archive/facts.ts';
 import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
@@ -7,11 +7,18 @@ import { parseNetworkStatus } from '../archive/network-status.ts';
 import { unpackArchive } from '../archive/reader.ts';
 import type { ArchiveSource, UnpackedArchive } from '../archive/types.ts';
 import { checkPageFiles } from '../criu/pages.ts';
+import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { listImages } from '../state/images.ts';
+import { publish, syncTree } from '../system/durable.ts';
 import { freeBytes } from '../system/space.ts';
+import { checkpointDirectory } from '../system/store-paths.ts';
+import { shmArchivePath } from './bundle-files.ts';
 import { holdsImages } from './checkpoint-files.ts';
+import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
+import { ownsShm } from './namespaces.ts';
+import { writeNetworkStatus } from './network/status-file.ts';
 import { readConfigDump } from './plan/config-dump/read.ts';
 import type { ArchiveView } from './plan/preflight/types.ts';
 
@@ -109,7 +116,47 @@ async function networksOf(directory: string): Promise<ArchiveView['networks']> {
   return undefined;
 }
 
-/** What an archive may have put where cryopod keeps files of its own, beside CRIU's images. */
-export async function removeForeignFiles(images: string): Promise<void> {
+/**
+ * Makes the unpacked images the local checkpoint of a container. Without `keepAddresses` the container gets new ones.
+ */
+export async function placeImages(
+  ctx: EngineContext,
+  id: string,
+  { directory, view, has }: ImportedArchive,
+  { keepAddresses }: { readonly keepAddresses: boolean },
+): Promise<void> {
+  const images = join(directory, MEMBER_DIRECTORY.images);
+  // An archive may have put anything where cryopod keeps files of its own, beside CRIU's images.
   for (const name of [MEMBER.network, MEMBER.shm]) await rm(join(images, name), { force: true });
+  // podman packs the host's too.
+  if (has(MEMBER.shm) && ownsShm(view.config))
+    await rename(join(directory, MEMBER.shm), shmArchivePath(images));
+  if (view.networks !== undefined && keepAddresses) await writeNetworkStatus(images, view.networks);
+  await syncTree(images);
+  await publish(images, checkpointDirectory(ctx.store, id));
+}
+
+/**
+ * After an export the memory lies in the archive alone: as long as that is where it was written, a restore takes it from
+ * there. Does nothing where the container has a local checkpoint or the archive is gone. Errors: those of readArchive.
+ */
+export async function fetchExported(ctx: EngineContext, { config, state }: Container): Promise<void> {
+  const { exportPath } = state;
+  if (!state.checkpointed || exportPath === undefined || !existsSync(exportPath)) return;
+  if (holdsImages(checkpointDirectory(ctx.store, config.id))) return;
+  await withScratch(ctx.store, async (directory) => {
+    const archive = await readArchive(ctx, directory, {
+      source: { path: exportPath },
+      ignoreRootfs: true,
+      ignoreVolumes: true,
+      onMetadata: async (view) => {
+        if (view.config.id === config.id) return;
+        fail('RESTORE_REFUSED', {
+          message: `${exportPath}, to which ${config.name} was exported, now holds the container ${view.config.id}`,
+          hint: 'Import the right archive: cryopod container restore --import FILE',
+        });
+      },
+    });
+    await placeImages(ctx, config.id, archive, { keepAddresses: true });
+  });
 }

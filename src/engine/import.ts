@@ -18,16 +18,13 @@ import { withLock } from '../state/locks.ts';
 import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
 import { type Cleanup, undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
-import { publish, syncTree } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logInfo, logWarning } from '../system/log.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
-import { shmArchivePath } from './bundle-files.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
-import { type ImportedArchive, readArchive, removeForeignFiles } from './import-archive.ts';
+import { type ImportedArchive, placeImages, readArchive } from './import-archive.ts';
 import { importedImage } from './import-image.ts';
-import { writeNetworkStatus } from './network/status-file.ts';
 import { type ImportedVolume, planImport } from './plan/import.ts';
 import type { Finding } from './plan/preflight/finding.ts';
 import { importFindings, refuseImport } from './plan/preflight/import.ts';
@@ -207,23 +204,17 @@ export async function removeVolumes(ctx: EngineContext, names: readonly string[]
 /** Files first, then the record of a stopped container with a local checkpoint, from which it is thawed. */
 async function createRecord(
   ctx: EngineContext,
-  { directory, view, has }: ImportedArchive,
+  archive: ImportedArchive,
   config: ContainerConfig,
   cleanup: Cleanup,
   options: ImportOptions,
 ): Promise<Container> {
+  const { directory, has } = archive;
   const { id } = config;
   cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
   await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
   if (has(MEMBER.rootfsDiff)) await placeRootfs(ctx, config, directory);
-  const unpacked = join(directory, MEMBER_DIRECTORY.images);
-  await removeForeignFiles(unpacked);
-  if (has(MEMBER.shm)) await rename(join(directory, MEMBER.shm), shmArchivePath(unpacked));
-  if (view.networks !== undefined && options.name === undefined) {
-    await writeNetworkStatus(unpacked, view.networks);
-  }
-  await syncTree(unpacked);
-  await publish(unpacked, checkpointDirectory(ctx.store, id));
+  await placeImages(ctx, id, archive, { keepAddresses: options.name === undefined });
   if (has(MEMBER.log) && config.logPath !== '') await rename(join(directory, MEMBER.log), config.logPath);
   const container: Container = {
     config,

@@ -22,7 +22,9 @@ import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
+import { fetchExported } from './import-archive.ts';
 import { freeConnections } from './network/connections-file.ts';
+import { recordedAsActive } from './observe.ts';
 import { type RestoreOptions, refuseRestore, withoutIgnoredAddresses } from './plan/restore.ts';
 import { prepare } from './prepare.ts';
 import { withContainer } from './with-container.ts';
@@ -51,6 +53,7 @@ export async function restoreContainer(
   return await withContainer(ctx, nameOrId, 'restore', async (container) => {
     const { id, runtime: name, cgroupManager } = container.config;
     const runtime = openRuntime(ctx.store, name, { cgroupManager });
+    if (!recordedAsActive(container)) await fetchExported(ctx, container);
     refuseRestore(container, options, {
       isRoot: process.geteuid?.() === 0,
       complete: holdsImages(checkpointDirectory(ctx.store, id)),

@@ -45,7 +45,10 @@ export function restoreFindings(
   } else {
     const sentence =
       'a complete checkpoint for this container cannot be found, cannot restore: container state improper';
-    const hint = `Take one with: cryopod container checkpoint ${config.name}`;
+    const hint =
+      state.exportPath === undefined
+        ? `Take one with: cryopod container checkpoint ${config.name}`
+        : `It was exported to ${state.exportPath}: bring it back there, or restore it with --import.`;
     found.push(obstacle('images', 'RESTORE_REFUSED', sentence, hint));
   }
   if (runtime.able) return [...found, ok('runtime', config.runtime)];

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readImageNeeds } from '../../criu/image-needs.ts';
 import { checkPageFiles } from '../../criu/pages.ts';
 import type { Container } from '../../model/container.ts';
@@ -30,16 +31,17 @@ export async function restorePreflight(
   const container = observe(ctx, findContainer(ctx.db, nameOrId));
   const { id, runtime: name, cgroupManager } = container.config;
   const images = checkpointDirectory(ctx.store, id);
-  const complete = holdsImages(images);
-  const needs = complete ? await readImageNeeds(images) : undefined;
+  const isHere = holdsImages(images);
+  const { exportPath } = container.state;
+  const needs = isHere ? await readImageNeeds(images) : undefined;
   const findings = [
     ...restoreFindings(container, options, {
       isRoot: process.geteuid?.() === 0,
-      complete,
+      complete: isHere || (exportPath !== undefined && existsSync(exportPath)),
       runtime: await openRuntime(ctx.store, name, { cgroupManager }).canCheckpoint(),
     }),
     ...(await programFindings(ctx)),
-    ...(complete ? await pageFindings(images) : []),
+    ...(isHere ? await pageFindings(images) : []),
     ...connectionFindings(needs, options),
     // One that runs has its addresses and ports itself.
     ...(recordedAsActive(container) ? [] : await addressFindings(ctx, container, images, options)),
