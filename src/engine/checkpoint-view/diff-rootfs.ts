@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { MEMBER } from '../../archive/members.ts';
+import { fail } from '../../model/errors.ts';
 import { runOk } from '../../system/process.ts';
 import { diffLists, type ListDiff } from './diff-lists.ts';
 import { DELETED_FILES, parseMember } from './member-schema.ts';
@@ -31,16 +32,20 @@ export async function diffRootfs(
   const changed = [...now]
     .filter(([path, facts]) => old.has(path) && old.get(path) !== facts)
     .map(([path]) => path);
-  return { added: paths.added.toSorted(), gone: paths.gone.toSorted(), changed: changed.toSorted() };
+  return { added: sorted(paths.added), gone: sorted(paths.gone), changed: sorted(changed) };
 }
+
+const sorted = (paths: readonly string[]): string[] => paths.toSorted((one, other) => (one < other ? -1 : 1));
 
 /** Paths with what is known of them. */
 async function changesIn({ members }: CheckpointView): Promise<Map<string, string> | undefined> {
   if (members === undefined) return undefined;
   const archive = join(members, MEMBER.rootfsDiff);
   const deleted = read(members, MEMBER.deleted);
-  if (!existsSync(archive) && deleted === undefined) return undefined;
-  const changes = existsSync(archive) ? await listing(archive) : new Map<string, string>();
+  // A link in the layer of a checkpoint image could lead to any file of the host.
+  const hasArchive = lstatSync(archive, { throwIfNoEntry: false })?.isFile() === true;
+  if (!hasArchive && deleted === undefined) return undefined;
+  const changes = hasArchive ? await listing(archive) : new Map<string, string>();
   if (deleted !== undefined && deleted.trim() !== '') {
     for (const path of parseMember(DELETED_FILES, deleted, MEMBER.deleted)) changes.set(path, 'deleted');
   }
@@ -58,9 +63,15 @@ async function listing(archive: string): Promise<Map<string, string>> {
     '--full-time',
     '--numeric-owner',
     '--quoting-style=escape',
+    '--force-local',
     `--file=${archive}`,
   ];
   const text = await runOk(command, 'list the changed files of a checkpoint', { maxOutput: MAX_LISTING });
+  if (text.length >= MAX_LISTING) {
+    fail('ARCHIVE_INVALID', {
+      message: `${MEMBER.rootfsDiff} of a checkpoint lists more files than any container has`,
+    });
+  }
   const files = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [, facts, name] = LINE.exec(line) ?? [];
