@@ -6,9 +6,10 @@ import type { ArchiveTarget, ArchiveWriter } from '../archive/types.ts';
 import { openArchiveWriter } from '../archive/writer.ts';
 import { readDumpStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
-import { CryopodError, isCryopodError } from '../model/errors.ts';
+import { CryopodError, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { openRuntime } from '../runtime/runtime.ts';
+import type { OciRuntime } from '../runtime/types.ts';
 import { updateState } from '../state/containers.ts';
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
@@ -22,7 +23,7 @@ import type { EngineContext } from './context.ts';
 import { dumpPages } from './dump.ts';
 import { writeFrozenMembers, writeKnownMembers } from './export-members.ts';
 import { exportFacts } from './export-space.ts';
-import { processLives } from './observe.ts';
+import { processLives, recordedAsActive } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { removeLocked } from './remove.ts';
 import { settleExit } from './settle.ts';
@@ -36,6 +37,11 @@ export interface ExportOptions extends CheckpointOptions {
   readonly ignoreVolumes: boolean;
   /** The base image goes into the archive too. */
   readonly withImage: boolean;
+  /**
+   * Called when the archive has its name, while a container that is to end is still frozen: when it fails, the container
+   * goes on. Gives the path under which the archive stays.
+   */
+  readonly afterPublish?: ((container: Container) => Promise<string>) | undefined;
 }
 
 /**
@@ -51,13 +57,12 @@ export async function exportContainer(
   const begun = monotonicMicroseconds();
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
-    refuseCheckpoint(container, { ...options, exported: true }, await exportFacts(ctx, container, options));
+    refuseCheckpoint(container, { exported: true, ...options }, await exportFacts(ctx, container, options));
     const images = tempBeside(checkpointDirectory(ctx.store, id));
     const { leaveRunning } = options;
     const entry = beginOperation(ctx.db, 'export', id, { images: basename(images), leaveRunning });
-    faultPoint('export.journalled');
     const figures = await writeArchive(ctx, container, options, { images, entry });
-    if (!leaveRunning) await endContainer(ctx, container, options);
+    if (!leaveRunning) await endExported(ctx, container, options, entry);
     endOperation(ctx.db, entry);
     return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
   });
@@ -72,7 +77,10 @@ interface Attempt {
   readonly entry: number;
 }
 
-/** From the open target to the published archive. On failure all is as before, and the journal entry is settled. */
+/**
+ * From the open target to the published archive. On failure the container goes on and the journal entry is settled; no
+ * archive is left, unless it was complete and had its name already.
+ */
 async function writeArchive(
   ctx: EngineContext,
   container: Container,
@@ -81,7 +89,8 @@ async function writeArchive(
 ): Promise<Figures> {
   try {
     return await undoOnFailure(async (cleanup) => {
-      cleanup.add('settle the export', () => endOperation(ctx.db, entry));
+      cleanup.add('settle the export', () => settleFailed(ctx, container, entry));
+      faultPoint('export.journalled');
       cleanup.add('remove the images', () => rm(images, { recursive: true, force: true }));
       await mkdir(images, { mode: 0o700 });
       const { config } = container;
@@ -117,20 +126,53 @@ async function writeArchive(
   }
 }
 
+/** What could not be thawed is left to recovery. */
+async function settleFailed(ctx: EngineContext, container: Container, entry: number): Promise<void> {
+  if (!(await isFrozen(ctx, container))) endOperation(ctx.db, entry);
+}
+
+const runtimeOf = (ctx: EngineContext, { config }: Container): OciRuntime =>
+  openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
+
+const isFrozen = async (ctx: EngineContext, container: Container): Promise<boolean> =>
+  processLives(container) &&
+  (await runtimeOf(ctx, container).state(container.config.id))?.status === 'paused';
+
+interface Publication {
+  readonly writer: ArchiveWriter;
+  /** Number of the journal entry. */
+  readonly entry: number;
+}
+
 async function publishArchive(
   ctx: EngineContext,
-  { config }: Container,
-  { target, keep }: ExportOptions,
-  { writer, entry }: { readonly writer: ArchiveWriter; readonly entry: number },
+  container: Container,
+  options: ExportOptions,
+  { writer, entry }: Publication,
 ): Promise<void> {
   const { bytes } = await writer.finish();
   faultPoint('export.finished');
   await writer.publish();
-  await writer.discard();
+  try {
+    await writer.discard();
+    await notePublished(ctx, container, options, { bytes, entry });
+  } catch (error) {
+    throw told(error, 'the archive is complete');
+  }
+}
+
+async function notePublished(
+  ctx: EngineContext,
+  container: Container,
+  { target, keep, afterPublish }: ExportOptions,
+  { bytes, entry }: { readonly bytes: number; readonly entry: number },
+): Promise<void> {
+  const { config } = container;
+  const kept = await afterPublish?.(container);
   ctx.progress({ phase: 'export', subject: config.name, bytes, totalBytes: bytes, done: true });
   updateState(ctx.db, config.id, {
     exportedAt: timestamp(),
-    exportPath: 'path' in target ? resolve(target.path) : undefined,
+    exportPath: kept ?? ('path' in target ? resolve(target.path) : undefined),
     checkpointLog: keep ? dumpLogPath(ctx.store, config.id) : undefined,
   });
   amendOperation(ctx.db, entry, { published: true });
@@ -148,21 +190,40 @@ async function whileFrozen<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { config, state } = container;
-  const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
-  const hold = state.netns !== undefined && !leaveRunning;
-  if (hold) await holdNetwork(state.netns);
-  let isDone = false;
-  try {
+  const runtime = runtimeOf(ctx, container);
+  const { netns } = leaveRunning ? {} : state;
+  return await undoOnFailure(async (cleanup) => {
+    if (netns !== undefined) {
+      cleanup.add('let packets pass again', () => releaseNetwork(netns));
+      await holdNetwork(netns);
+    }
+    cleanup.add(`thaw ${config.name}`, async () => {
+      if (await isFrozen(ctx, container)) await runtime.resume(config.id);
+    });
     await runtime.pause(config.id);
     faultPoint('export.frozen');
     const result = await work();
-    isDone = true;
+    if (leaveRunning) await runtime.resume(config.id);
     return result;
-  } finally {
-    if (leaveRunning || !isDone) {
-      if (processLives(container)) await runtime.resume(config.id);
-      if (hold) await releaseNetwork(state.netns);
-    }
+  });
+}
+
+/** From here on recovery ends the container too: a process that has met its signal cannot go on. */
+async function endExported(
+  ctx: EngineContext,
+  container: Container,
+  options: ExportOptions,
+  entry: number,
+): Promise<void> {
+  try {
+    amendOperation(ctx.db, entry, { ending: true });
+    await endContainer(ctx, container, options);
+  } catch (error) {
+    const { name } = container.config;
+    throw told(
+      error,
+      `the archive is complete, and ${name} was to end; the next command of cryopod completes that`,
+    );
   }
 }
 
@@ -175,9 +236,9 @@ export async function endContainer(
   container: Container,
   { keep }: Pick<ExportOptions, 'keep'>,
 ): Promise<void> {
-  const { id, runtime: name, cgroupManager, autoRemove } = container.config;
+  const { id, autoRemove } = container.config;
   if (processLives(container)) {
-    const runtime = openRuntime(ctx.store, name, { cgroupManager });
+    const runtime = runtimeOf(ctx, container);
     await runtime.kill(id, SIGKILL, { all: true });
     // With the freezer of cgroup v1 they meet the signal when they are thawed.
     if ((await runtime.state(id))?.status === 'paused') await runtime.resume(id);
@@ -185,16 +246,18 @@ export async function endContainer(
   faultPoint('export.ended');
   await rm(checkpointDirectory(ctx.store, id), { recursive: true, force: true });
   const log = dumpLogPath(ctx.store, id);
-  const settled = await settleExit(ctx, container, {
-    record: {
-      checkpointed: true,
-      checkpointedAt: timestamp(),
-      checkpointPath: undefined,
-      checkpointLog: keep && existsSync(log) ? log : undefined,
-      exitCode: 0,
-      restoredAt: undefined,
-    },
-  });
+  const record = {
+    checkpointed: true,
+    checkpointedAt: timestamp(),
+    checkpointPath: undefined,
+    checkpointLog: keep && existsSync(log) ? log : undefined,
+    exitCode: 0,
+    restoredAt: undefined,
+  };
+  // The monitor's own command may have been first to notice the end.
+  const settled = recordedAsActive(container)
+    ? await settleExit(ctx, container, { record })
+    : updateState(ctx.db, id, record);
   if (autoRemove) await removeLocked(ctx, settled, { volumes: true });
   faultPoint('export.recorded');
 }
@@ -203,15 +266,22 @@ const SIGKILL = 9;
 
 /** Errors of this path tell what became of the container. */
 function goesOn(container: Container, error: unknown): unknown {
-  if (!isCryopodError(error) || error.message.includes('goes on running') || !processLives(container)) {
-    return error;
-  }
-  const told = new CryopodError(error.code, {
-    message: `${error.message}; ${container.config.name} goes on running`,
-    hint: error.hint,
-    cause: error.cause,
-    log: error.log,
+  if (messageOf(error).includes('goes on running') || !processLives(container)) return error;
+  return told(error, `${container.config.name} goes on running`);
+}
+
+/** The same error with what became of the container; one of the system, which is no defect, gets a code. */
+function told(error: unknown, fate: string): unknown {
+  const errno = errnoOf(error);
+  if (!isCryopodError(error) && errno === undefined) return error;
+  const code = errno === 'ENOSPC' ? 'NO_SPACE' : 'ARCHIVE_FAILED';
+  const known = isCryopodError(error) ? error : new CryopodError(code, { message: messageOf(error) });
+  const more = new CryopodError(known.code, {
+    message: `${known.message}; ${fate}`,
+    hint: known.hint,
+    cause: known.cause ?? error,
+    log: known.log,
   });
-  told.cleanupErrors.push(...error.cleanupErrors);
-  return told;
+  more.cleanupErrors.push(...known.cleanupErrors);
+  return more;
 }

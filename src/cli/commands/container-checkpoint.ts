@@ -1,4 +1,5 @@
 import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
+import { checkpointToImage } from '../../engine/checkpoint-image.ts';
 import { exportContainer } from '../../engine/export.ts';
 import { checkpointPreflight } from '../../engine/preflight/checkpoint.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
@@ -30,6 +31,7 @@ export const command = defineCommand({
       value: 'KIND',
       help: 'Of --export: zstd (default), gzip or none',
     },
+    createImage: { type: 'string', value: 'NAME', help: 'Make an image of the checkpoint' },
     dryRun: { type: 'bool', help: 'Say whether it would work and what to change, and do nothing' },
     export: {
       short: 'e',
@@ -48,7 +50,11 @@ export const command = defineCommand({
     tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
     withImage: { type: 'bool', help: 'Of --export: put the base image into the archive too' },
   }),
-  run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, ...options }, names) => {
+  run: async (
+    ctx: CliContext,
+    { all, latest, printStats, dryRun, format, createImage, ...options },
+    names,
+  ) => {
     refuseFormatAlone(dryRun, format);
     const archive = readExportFlags(options);
     requireRoot('checkpointing a container');
@@ -70,13 +76,21 @@ export const command = defineCommand({
     }
     // The archive has stdout to itself.
     const isPipe = archive !== undefined && 'fd' in archive.target;
+    if (isPipe && createImage !== undefined) {
+      fail('USAGE', { message: '--create-image cannot be used with --export -' });
+    }
+    const work = (name: string): Promise<CheckpointResult> => {
+      if (createImage !== undefined) {
+        const { target, compression = 'zstd' } = archive ?? {};
+        const choice = { ...options, compression, exported: archive !== undefined };
+        return checkpointToImage(engine, name, { image: createImage, target }, choice);
+      }
+      if (archive === undefined) return checkpointContainer(engine, name, options);
+      return exportContainer(engine, name, { ...options, ...archive });
+    };
     const results: CheckpointResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
-      results.push(
-        archive === undefined
-          ? await checkpointContainer(engine, name, options)
-          : await exportContainer(engine, name, { ...options, ...archive }),
-      );
+      results.push(await work(name));
       return printStats || isPipe ? undefined : name;
     });
     if (printStats && !isPipe) ctx.print(checkpointStatistics(results));

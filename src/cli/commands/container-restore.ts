@@ -1,12 +1,13 @@
 import type { EngineContext } from '../../engine/context.ts';
 import { containerExists } from '../../engine/exists.ts';
+import { checkpointImageArchive } from '../../engine/image/checkpoint-archive.ts';
 import { importContainer, importPreflight } from '../../engine/import.ts';
 import { restorePreflight } from '../../engine/preflight/restore.ts';
 import { type RestoreResult, restoreContainer } from '../../engine/restore.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
 import { printFindings, refuseFormatAlone } from '../container/findings.ts';
-import { readImportFlags } from '../container/import-flags.ts';
+import { readImportFlags, refuseWithoutArchive } from '../container/import-flags.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { restoreStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
@@ -20,6 +21,20 @@ function requireContainers(engine: EngineContext, names: readonly string[]): voi
     fail('NO_SUCH_CONTAINER', { message: `no such container or image: ${names[0]}` });
   }
   requireAll(engine, names);
+}
+
+/** Archives of the checkpoint images among the names; a container beats an image of the same name. */
+async function checkpointImages(
+  engine: EngineContext,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const archives = new Map<string, string>();
+  for (const name of names) {
+    if (containerExists(engine, name)) continue;
+    const path = await checkpointImageArchive(engine, name);
+    if (path !== undefined) archives.set(name, path);
+  }
+  return archives;
 }
 
 export const command = defineCommand({
@@ -65,14 +80,14 @@ export const command = defineCommand({
   }),
   run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, ...flags }, names) => {
     refuseFormatAlone(dryRun, format);
-    const { archive, ...options } = readImportFlags({ ...flags, all, latest, names });
+    const { archive, options } = readImportFlags({ ...flags, all, latest, names });
     requireRoot('restoring a container');
     const engine = await ctx.engine();
     if ((all || latest) && names.length > 0) {
       fail('USAGE', { message: '--all or --latest and containers cannot be used together' });
     }
-    if (archive !== undefined) {
-      const request = { ...options, ...archive };
+    if (archive.source !== undefined) {
+      const request = { ...options, ...archive, source: archive.source };
       const input = flags.import ?? '';
       if (dryRun) {
         const look = async () => ({ input, findings: await importPreflight(engine, request) });
@@ -82,16 +97,41 @@ export const command = defineCommand({
       ctx.print(printStats ? restoreStatistics([result]) : `${result.id}\n`);
       return 0;
     }
-    requireContainers(engine, names);
-    const selected = selectContainers(engine, { names, all, latest }, ({ state }) => state.checkpointed);
+    const images = await checkpointImages(engine, names);
+    if (images.size === 0) refuseWithoutArchive(flags);
+    else if (flags.name !== undefined && names.length > 1) {
+      fail('USAGE', { message: '--name can only be used with one checkpoint image' });
+    }
+    requireContainers(
+      engine,
+      names.filter((name) => !images.has(name)),
+    );
+    const selected =
+      images.size > 0
+        ? names
+        : selectContainers(engine, { names, all, latest }, ({ state }) => state.checkpointed);
+    const request = (name: string) => {
+      const path = images.get(name);
+      return path === undefined ? undefined : { ...options, ...archive, source: { path } };
+    };
     if (dryRun) {
-      const look = (name: string) => restorePreflight(engine, name, options);
+      const look = async (name: string) => {
+        const fromImage = request(name);
+        if (fromImage === undefined) return await restorePreflight(engine, name, options);
+        return { input: name, findings: await importPreflight(engine, fromImage) };
+      };
       return await printFindings(ctx, selected, look, { verb: 'restored', format });
     }
     const results: RestoreResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
-      results.push(await restoreContainer(engine, name, options));
-      return printStats ? undefined : name;
+      const fromImage = request(name);
+      const result =
+        fromImage === undefined
+          ? await restoreContainer(engine, name, options)
+          : { ...(await importContainer(engine, fromImage)), input: name };
+      results.push(result);
+      if (printStats) return undefined;
+      return fromImage === undefined ? name : result.id;
     });
     if (printStats) ctx.print(restoreStatistics(results));
     return exit;

@@ -1,5 +1,6 @@
 import { createContainer } from '../../engine/create.ts';
 import { runInForeground } from '../../engine/foreground.ts';
+import { findCheckpointImage } from '../../engine/image/checkpoint-archive.ts';
 import { removeContainer } from '../../engine/remove.ts';
 import { startContainer } from '../../engine/start.ts';
 import { CREATE_FLAGS } from '../container/create-flags.ts';
@@ -22,6 +23,11 @@ export const command = defineCommand({
   args: { min: 1 },
   run: async (ctx: CliContext, flags, args) => {
     const engine = await ctx.engine();
+    const archive = await findCheckpointImage(engine, args[0] ?? '');
+    if (archive !== undefined) {
+      const { runFromCheckpoint } = await import('../container/run-from-checkpoint.ts');
+      return await runFromCheckpoint(ctx, engine, archive, flags);
+    }
     const container = await createContainer(
       engine,
       createRequest(flags, args, ctx.argv),

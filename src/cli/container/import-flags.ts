@@ -29,7 +29,8 @@ type Common = 'keep' | 'tcpEstablished' | 'tcpClose' | 'fileLocks' | 'ignoreStat
 type RestoreFlags = Pick<ImportFlags, Common>;
 
 export interface ArchiveRequest {
-  readonly source: ArchiveSource;
+  /** Undefined without --import: the arguments may be checkpoint images. */
+  readonly source: ArchiveSource | undefined;
   readonly name: string | undefined;
   readonly publish: readonly PortMapping[] | undefined;
   readonly ignoreCpu: boolean;
@@ -42,17 +43,19 @@ export interface ArchiveRequest {
  * What a restore was asked for, and the archive that --import names. Errors: USAGE in podman's words for options that
  * need --import, or that it cannot be used with.
  */
-export function readImportFlags(
-  flags: ImportFlags,
-): RestoreFlags & { readonly archive: ArchiveRequest | undefined } {
+export function readImportFlags(flags: ImportFlags): {
+  readonly options: RestoreFlags;
+  readonly archive: ArchiveRequest;
+} {
   const { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac } = flags;
-  const common = { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac };
+  const options = { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac };
   if (flags.import === undefined) {
-    refuseWithoutImport(flags);
-    return { ...common, archive: undefined };
+    if (flags.names.length === 0) refuseWithoutArchive(flags);
+  } else if (flags.all || flags.latest) {
+    fail('USAGE', { message: 'cannot use --import with --all or --latest' });
+  } else if (flags.names.length > 0) {
+    fail('USAGE', { message: 'cannot use --import with positional arguments' });
   }
-  if (flags.all || flags.latest) fail('USAGE', { message: 'cannot use --import with --all or --latest' });
-  if (flags.names.length > 0) fail('USAGE', { message: 'cannot use --import with positional arguments' });
   if (tcpEstablished && flags.name !== undefined) {
     fail('USAGE', { message: '--tcp-established cannot be used with --name' });
   }
@@ -60,9 +63,9 @@ export function readImportFlags(
     fail('USAGE', { message: '--tcp-established and --tcp-close cannot be used together' });
   }
   return {
-    ...common,
+    options,
     archive: {
-      source: flags.import === '-' ? { fd: STDIN } : { path: flags.import },
+      source: sourceOf(flags.import),
       name: flags.name,
       publish: flags.publish.length === 0 ? undefined : parsePorts(flags.publish),
       ignoreCpu: flags.ignoreCpu,
@@ -73,7 +76,16 @@ export function readImportFlags(
   };
 }
 
-function refuseWithoutImport(flags: ImportFlags): void {
+const sourceOf = (text: string | undefined): ArchiveSource | undefined =>
+  text === undefined ? undefined : text === '-' ? { fd: STDIN } : { path: text };
+
+type NeedsArchive = Pick<
+  ImportFlags,
+  'ignoreRootfs' | 'ignoreVolumes' | 'name' | 'publish' | 'trust' | 'ignoreCpu'
+>;
+
+/** Refuses in podman's words what is for archives and checkpoint images only. */
+export function refuseWithoutArchive(flags: NeedsArchive): void {
   const given: readonly (readonly [string, boolean])[] = [
     ['--ignore-rootfs', flags.ignoreRootfs],
     ['--ignore-volumes', flags.ignoreVolumes],
