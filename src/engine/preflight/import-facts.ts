@@ -67,7 +67,8 @@ function imageFacts(ctx: EngineContext, { config, members }: ArchiveView): Impor
   const present = listImages(ctx.db).some(({ id }) => id === config.imageId);
   return {
     present,
-    inArchive: members?.some(({ name }) => name === MEMBER.image) === true,
+    // Not known before the whole archive has been read: then it may be.
+    inArchive: members === undefined || members.some(({ name }) => name === MEMBER.image),
     otherId: present ? undefined : otherImage(ctx, config.imageName),
   };
 }

@@ -62,13 +62,13 @@ export function imageFindings({ archive, image }: ImportFacts): Finding[] {
       ),
     ];
   }
-  const hint = 'Bring it with cryopod load or pull, or export the container with --with-image.';
+  const hint = `Where the checkpoint was made: cryopod save -o image.tar ${id}, and here: cryopod load -i image.tar; or export with --with-image.`;
   if (image.otherId !== undefined) {
     const sentence = `the base image ${imageName} is here as another build (${image.otherId.slice(0, 12)} instead of ${id}): processes can go on only where the files that they use are the same`;
     return [warning('image', sentence, hint)];
   }
   if (imageName.startsWith('localhost/')) {
-    const sentence = `the base image ${imageName} (${id}) is not here, and no registry has it`;
+    const sentence = `the base image ${imageName} with the ID ${imageId} is not here, and no registry has it`;
     return [obstacle('image', 'NO_SUCH_IMAGE', sentence, hint)];
   }
   return [warning('image', `the base image ${imageName} (${id}) is not here: it will be pulled`, hint)];
