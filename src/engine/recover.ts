@@ -139,8 +139,8 @@ async function repairCheckpoint(
 }
 
 /**
- * An export ends the container only when its archive is complete: one that lives goes on, and the archive is none. One
- * that was ended has its archive, and is settled.
+ * An export ends the container only when its archive is complete, and notes that first: such a container is ended, and so
+ * is one that was lost, with a reboot, after its archive was complete. Any other one that lives goes on.
  */
 async function repairExport(
   ctx: EngineContext,
@@ -153,10 +153,12 @@ async function repairExport(
     recursive: true,
     force: true,
   });
-  if (processLives(container)) await goOnRunning(ctx, container);
-  else if (recordedAsActive(container) && data.published === true) {
+  const { published, leaveRunning, ending } = data;
+  const isLost = recordedAsActive(container) && !processLives(container);
+  if (ending === true || (isLost && published === true && leaveRunning !== true)) {
     await endContainer(ctx, container, { keep: false });
-  } else if (recordedAsActive(container)) await settleExit(ctx, container);
+  } else if (processLives(container)) await goOnRunning(ctx, container);
+  else if (recordedAsActive(container)) await settleExit(ctx, container);
 }
 
 /** The processes live: nothing may keep them frozen or their packets away. */
