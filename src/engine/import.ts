@@ -154,6 +154,8 @@ async function createAndThaw(
       ignoreStaticIp: options.ignoreStaticIp || options.name !== undefined,
       ignoreStaticMac: options.ignoreStaticMac || options.name !== undefined,
     });
+    // Its processes run: what fails now is completed by recovery, and must not take the files from under them.
+    cleanup.keep();
     await finishRestore(ctx, thawed.container, options);
     endOperation(ctx.db, entry);
     return thawed.figures;
