@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { openDatabase } from '../../src/state/database.ts';
 import { FAULT_POINTS, type FaultPoint } from '../../src/system/faults.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
+import { ACTIONS, leftovers, status, unfinished } from './support.ts';
 
 /** The command that passes a fault point, by the first part of the point's name; what must have happened before it. */
 const COMMANDS: Readonly<
@@ -34,11 +32,6 @@ const RUN = [
 
 const words = (command: readonly string[]): readonly string[] => (command[0] === 'run' ? RUN : command);
 
-const status = async (box: Sandbox): Promise<string> =>
-  (
-    await box.cryopod(['inspect', '--format', '{{.State.Status}}:{{.State.Checkpointed}}', 'c'])
-  ).stdout.trim();
-
 /** Every container runs, or is stopped with a checkpoint that restores, or is stopped or gone because it never ran. */
 async function assertWhole(box: Sandbox, ran: boolean): Promise<void> {
   const now = await status(box);
@@ -50,20 +43,6 @@ async function assertWhole(box: Sandbox, ran: boolean): Promise<void> {
   }
   assert.ok(!ran || now === '', `a container that ran is ${now}`);
   assert.ok(['', 'created:false', 'exited:false'].includes(now), `it is ${now}`);
-}
-
-function unfinished(box: Sandbox): unknown[] {
-  const db = openDatabase(join(box.root, 'state.db'));
-  try {
-    return db.prepare('SELECT operation, subject FROM journal').all();
-  } finally {
-    db.close();
-  }
-}
-
-async function leftovers(box: Sandbox): Promise<string[]> {
-  const all = await readdir(join(box.root, 'containers'), { recursive: true });
-  return all.filter((name) => name.includes('.tmp-') && !name.includes('merged'));
 }
 
 async function breakAt(box: Sandbox, point: FaultPoint, action: string): Promise<void> {
@@ -78,10 +57,13 @@ async function breakAt(box: Sandbox, point: FaultPoint, action: string): Promise
   await box.ok(['rm', '-f', '-t', '0', 'c']);
 }
 
-for (const point of FAULT_POINTS) {
+/** Where no container is at hand afterwards, but an archive: archives.test.ts. */
+const isOfArchives = (point: FaultPoint): boolean => /^(?:export|import)\./.test(point);
+
+for (const point of FAULT_POINTS.filter((one) => !isOfArchives(one))) {
   test(`${point}: whatever breaks there, the container is whole afterwards and can be used again`, async () => {
     await withSandbox(async (box) => {
-      for (const action of ['kill', 'eio', 'enospc']) await breakAt(box, point, action);
+      for (const action of ACTIONS) await breakAt(box, point, action);
     });
   });
 }
