@@ -43,6 +43,17 @@ const CHECKPOINT_REFUSALS: readonly Refusal[] = [
     args: ['fleeting'],
     says: "cannot checkpoint containers that have been started with '--rm' unless '--export' is used",
   },
+  { args: ['-c', 'zstd', 'up'], says: '--compress can only be used with --export' },
+  { args: ['--ignore-rootfs', 'up'], says: '--ignore-rootfs can only be used with --export' },
+  { args: ['--ignore-volumes', 'up'], says: '--ignore-volumes can only be used with --export' },
+  {
+    args: ['-c', 'x', '-e', '/nowhere/c.tar', 'up'],
+    says: 'selected compression algorithm ("x") not supported. Please select one from: gzip, none, zstd',
+  },
+  {
+    args: ['-e', '/nowhere/c.tar', 'ended'],
+    says: '"exited" is not running, cannot checkpoint: container state improper',
+  },
 ];
 
 const RESTORE_REFUSALS: readonly Refusal[] = [
@@ -63,6 +74,25 @@ const RESTORE_REFUSALS: readonly Refusal[] = [
     args: ['ended'],
     says: 'a complete checkpoint for this container cannot be found, cannot restore: container state improper',
     // podman names the file that it misses.
+    differs: true,
+  },
+  ...['--ignore-rootfs', '--ignore-volumes', '--name=x', '--publish=80'].map((flag) => ({
+    args: [flag, 'ended'],
+    says: `${flag.split('=')[0]} can only be used with image or --import`,
+    // podman 4.3 has "--import" alone.
+    differs: true as const,
+  })),
+  {
+    args: ['-i', '/nowhere/c.tar', '-n', 'x', '--tcp-established'],
+    says: '--tcp-established cannot be used with --name',
+    // podman 4.3 looks for the file first.
+    differs: true,
+  },
+  { args: ['-i', '/nowhere/c.tar', '-a'], says: 'cannot use --import with --all or --latest', differs: true },
+  { args: ['-i', '/nowhere/c.tar', '-l'], says: 'cannot use --import with --all or --latest', differs: true },
+  {
+    args: ['-i', '/nowhere/c.tar', 'up'],
+    says: 'cannot use --import with positional arguments',
     differs: true,
   },
 ];
