@@ -153,22 +153,28 @@ async function publishArchive(
   const { bytes } = await writer.finish();
   faultPoint('export.finished');
   await writer.publish();
+  const kept = await options.afterPublish?.(container);
   try {
     await writer.discard();
-    await notePublished(ctx, container, options, { bytes, entry });
+    notePublished(ctx, container, options, { bytes, entry, kept });
   } catch (error) {
     throw told(error, 'the archive is complete');
   }
 }
 
-async function notePublished(
+interface Published extends Pick<Publication, 'entry'> {
+  /** As stored. */
+  readonly bytes: number;
+  /** Where the archive stays, when not under the target's name. */
+  readonly kept: string | undefined;
+}
+
+function notePublished(
   ctx: EngineContext,
-  container: Container,
-  { target, keep, afterPublish }: ExportOptions,
-  { bytes, entry }: { readonly bytes: number; readonly entry: number },
-): Promise<void> {
-  const { config } = container;
-  const kept = await afterPublish?.(container);
+  { config }: Container,
+  { target, keep }: ExportOptions,
+  { bytes, entry, kept }: Published,
+): void {
   ctx.progress({ phase: 'export', subject: config.name, bytes, totalBytes: bytes, done: true });
   updateState(ctx.db, config.id, {
     exportedAt: timestamp(),
