@@ -20,6 +20,11 @@ interface SpaceOptions {
   readonly ignoreVolumes: boolean;
 }
 
+export interface ExportFacts extends CheckpointFacts {
+  /** About what the archive's members take, uncompressed. */
+  readonly archiveBytes: number;
+}
+
 /**
  * What is known before an export: as for a checkpoint, but the space is the target's. For a pipe it is that of the
  * container's directory, which holds the compressed pages for a while.
@@ -28,7 +33,7 @@ export async function exportFacts(
   ctx: EngineContext,
   container: Container,
   options: SpaceOptions,
-): Promise<CheckpointFacts> {
+): Promise<ExportFacts> {
   const facts = await checkpointFacts(ctx, container);
   const { target, compression } = options;
   const directory = 'path' in target ? dirname(resolve(target.path)) : facts.directory;
@@ -37,6 +42,7 @@ export async function exportFacts(
     ...facts,
     directory,
     freeBytes: (await spaceAt(directory)).free,
+    archiveBytes: bytes,
     leastBytes: compression === 'none' ? bytes : Math.floor(bytes / BEST_RATIO),
   };
 }

@@ -57,11 +57,16 @@ export async function exportContainer(
   const begun = monotonicMicroseconds();
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
-    refuseCheckpoint(container, { exported: true, ...options }, await exportFacts(ctx, container, options));
+    const facts = await exportFacts(ctx, container, options);
+    refuseCheckpoint(container, { exported: true, ...options }, facts);
     const images = tempBeside(checkpointDirectory(ctx.store, id));
     const { leaveRunning } = options;
     const entry = beginOperation(ctx.db, 'export', id, { images: basename(images), leaveRunning });
-    const figures = await writeArchive(ctx, container, options, { images, entry });
+    const figures = await writeArchive(ctx, container, options, {
+      images,
+      entry,
+      totalBytes: facts.archiveBytes,
+    });
     if (!leaveRunning) await endExported(ctx, container, options, entry);
     endOperation(ctx.db, entry);
     return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
@@ -75,6 +80,8 @@ interface Attempt {
   readonly images: string;
   /** Number of the journal entry. */
   readonly entry: number;
+  /** About what goes into the archive, uncompressed. */
+  readonly totalBytes: number;
 }
 
 /**
@@ -85,7 +92,7 @@ async function writeArchive(
   ctx: EngineContext,
   container: Container,
   options: ExportOptions,
-  { images, entry }: Attempt,
+  { images, entry, totalBytes }: Attempt,
 ): Promise<Figures> {
   try {
     return await undoOnFailure(async (cleanup) => {
@@ -99,7 +106,13 @@ async function writeArchive(
         compression: options.compression,
         scratch: bundleDirectory(ctx.store, config.id),
         onTempFile: (temp) => amendOperation(ctx.db, entry, { temp }),
-        progress: (bytes) => ctx.progress({ phase: 'export', subject: config.name, bytes }),
+        progress: (bytes) =>
+          ctx.progress({
+            phase: 'export',
+            subject: config.name,
+            bytes,
+            totalBytes: Math.max(bytes, totalBytes),
+          }),
         signal: ctx.signal,
       });
       cleanup.add('discard the archive', () => writer.discard());
