@@ -70,5 +70,5 @@ async function move(workload: Workload, from: Engine, to: Engine, archive: strin
 /** With its volumes, named ones too, which an archive brings along. */
 async function discard(engine: Engine, name: string): Promise<void> {
   await engine.ok(['rm', '--force', '--time', '0', '--volumes', name]);
-  await engine.ok(['volume', 'prune', '--force']);
+  await engine.ok(['volume', 'rm', '--all', '--force']);
 }

@@ -170,6 +170,11 @@ const postgres: Workload = {
 };
 
 const NGINX_PORT = 18_081;
+/** With a page of its own, and its counts, which the workers keep in shared memory. */
+const NGINX_SERVER = `
+  echo mine >/usr/share/nginx/html/mine.html
+  sed -i '/listen 80/a location = /status { stub_status; }' /etc/nginx/nginx.conf
+  exec nginx`;
 const workers = (engine: Engine): Promise<string> =>
   exec(
     engine,
@@ -183,11 +188,8 @@ const nginx: Workload = {
   name: 'nginx',
   profile: 'nginx',
   options: ['-p', `${NGINX_PORT}:80`],
-  command: ['nginx'],
-  prepare: async (engine) => {
-    await until('nginx answers', async () => (await page(NGINX_PORT)) !== '');
-    await exec(engine, 'nginx', 'sh', '-c', 'echo mine >/usr/share/nginx/html/mine.html');
-  },
+  command: ['sh', '-c', NGINX_SERVER],
+  prepare: () => until('nginx answers', async () => (await page(NGINX_PORT)) !== ''),
   keep: async (engine) => {
     assert.equal(await page(NGINX_PORT), 'served from a container');
     assert.equal(await page(NGINX_PORT, '/mine.html'), 'mine');
@@ -195,10 +197,9 @@ const nginx: Workload = {
     assert.equal(processes.match(/worker process/g)?.length, 2);
     return processes;
   },
-  progress: async (engine) => {
-    const before = await exec(engine, 'nginx', 'cut', '-d ', '-f22', '/proc/1/stat');
-    await page(NGINX_PORT);
-    return Number(before);
+  progress: async () => {
+    const status = await page(NGINX_PORT, '/status');
+    return Number(/^ \d+ \d+ (\d+)/m.exec(status)?.[1]);
   },
 };
 
