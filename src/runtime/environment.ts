@@ -3,6 +3,9 @@ import type { ResolvedUser } from './types.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** podman's --umask default. */
+export const UMASK = 0o022;
+
 /** NAME=value lists joined: a later one replaces an earlier one of the same name and keeps its place. */
 export function mergeEnv(...lists: readonly (readonly string[])[]): string[] {
   const merged = new Map<string, string>();

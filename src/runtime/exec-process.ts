@@ -1,5 +1,5 @@
 import type { ContainerConfig, SecurityOptions } from '../model/container.ts';
-import { mergeEnv, processEnv } from './environment.ts';
+import { mergeEnv, processEnv, UMASK } from './environment.ts';
 import { boundingSet, processCapabilities } from './spec/capabilities.ts';
 import { processLimits } from './spec/limits.ts';
 import type { OciProcess } from './spec/types.ts';
@@ -31,7 +31,12 @@ export function execProcess(
   const { names } = boundingSet(security, host);
   return {
     terminal: request.tty,
-    user: { uid: request.user.uid, gid: request.user.gid, additionalGids: request.user.additionalGids },
+    user: {
+      uid: request.user.uid,
+      gid: request.user.gid,
+      umask: UMASK,
+      additionalGids: request.user.additionalGids,
+    },
     args: request.args,
     env: mergeEnv(processEnv(config, request.user, request.tty), request.env),
     cwd: request.workdir ?? (config.workdir === '' ? '/' : config.workdir),

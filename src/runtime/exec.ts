@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunOptions, type RunResult, run } from '../system/process.ts';
 import { runDirectory, type StorePaths } from '../system/store-paths.ts';
+import { UMASK } from './environment.ts';
 import { decisiveLine, failRuntime, lastLoggedError } from './runtime-errors.ts';
 import type { OciProcess } from './spec/types.ts';
 import { specJson } from './spec.ts';
@@ -68,7 +69,8 @@ async function execWith(
     ...(request.detach ? ['--detach'] : []),
     id,
   ];
-  const result = await run(command, wiring(request, files.log));
+  // runc 1.1 does not look at the umask of an exec's process: it hands its own on.
+  const result = await run(command, { ...wiring(request, files.log), umask: UMASK });
   if (!existsSync(files.pid)) {
     const log = readLog(files.log);
     failRuntime(runtime.name, lastLoggedError(log) ?? decisiveLine(log === '' ? result.stderr : log));

@@ -3,7 +3,7 @@ import type { ContainerConfig } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { goJson } from '../model/go-json.ts';
 import { writeDurable } from '../system/durable.ts';
-import { processEnv } from './environment.ts';
+import { processEnv, UMASK } from './environment.ts';
 import { boundingSet, processCapabilities } from './spec/capabilities.ts';
 import { processLimits } from './spec/limits.ts';
 import { containerMounts, rootPropagation } from './spec/mounts.ts';
@@ -14,9 +14,6 @@ import type { OciProcess, OciSpec } from './spec/types.ts';
 import type { BuiltSpec, SpecFacts } from './types.ts';
 
 const OCI_VERSION = '1.0.2';
-/** podman's --umask default. */
-const UMASK = 0o022;
-
 /**
  * The OCI configuration of a container (runtime-spec config.md, config-linux.md), with podman's defaults. Pure: all that
  * depends on the host is in `facts`. Fails with USAGE for what no host could run.

@@ -35,6 +35,8 @@ export interface RunOptions {
   readonly extraFds?: readonly number[] | undefined;
   /** A session of its own: signals from the terminal do not reach it. */
   readonly newSession?: boolean | undefined;
+  /** The child's umask, where it is not to be cryopod's own of 0077. */
+  readonly umask?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until TERM; KILL follows 5 s later. */
   readonly timeout?: number | undefined;
@@ -55,7 +57,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const [program, ...args] = command;
   if (program === undefined) return fail('INTERNAL', { message: 'run() was called without a program' });
   logDebug(`run ${options.quietArguments === true ? program : command.join(' ')}`);
-  const child = spawn(program, args, spawnOptions(options));
+  const child = withUmask(options.umask, () => spawn(program, args, spawnOptions(options)));
   if (child.pid !== undefined) options.onSpawn?.(child);
   const stdout = collect(child, 'stdout', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
   const stderr = collect(child, 'stderr', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
@@ -102,6 +104,17 @@ export function failRun(result: RunResult, doing: string): never {
   fail('PROGRAM_FAILED', {
     message: `could not ${doing}: ${program} failed (${ending})${output === '' ? '' : `: ${output}`}`,
   });
+}
+
+/** The child inherits it at the moment when it is made; nothing else of this process runs meanwhile. */
+function withUmask<T>(umask: number | undefined, work: () => T): T {
+  if (umask === undefined) return work();
+  const own = process.umask(umask);
+  try {
+    return work();
+  } finally {
+    process.umask(own);
+  }
 }
 
 function spawnOptions(options: RunOptions): SpawnOptions {

@@ -213,3 +213,11 @@ test('The cause of a failure is told and its log is kept (podman: "criu failed: 
     assert.equal(await inside(box, 'c', 'echo alive'), 'alive');
   });
 });
+
+test('A program that exec runs makes files that others may read, as the container’s own do', async () => {
+  await withSandbox(async (box) => {
+    await start(box, 'c', `umask > /own; ${COUNT}`);
+    assert.equal(await inside(box, 'c', 'umask'), '0022');
+    assert.equal(await inside(box, 'c', 'cat /own'), '0022');
+  });
+});
