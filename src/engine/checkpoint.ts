@@ -116,6 +116,8 @@ export async function finishCheckpoint(
   const record = {
     checkpointedAt: timestamp(),
     checkpointPath: path,
+    // An older archive must never stand in for this one.
+    exportPath: undefined,
     checkpointLog: keep ? log : undefined,
   };
   if (leaveRunning) {

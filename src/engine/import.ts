@@ -12,7 +12,7 @@ import { applyChanges } from '../rootfs/apply-changes.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { fillVolume } from '../rootfs/volume-archive.ts';
 import { createVolumeDirectory, removeVolumeDirectory } from '../rootfs/volumes.ts';
-import { deleteContainer, insertContainer, lookupContainer } from '../state/containers.ts';
+import { deleteContainer, insertContainer, listContainers, lookupContainer } from '../state/containers.ts';
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
@@ -30,6 +30,7 @@ import type { Finding } from './plan/preflight/finding.ts';
 import { importFindings, refuseImport } from './plan/preflight/import.ts';
 import type { ArchiveView } from './plan/preflight/types.ts';
 import type { RestoreOptions } from './plan/restore.ts';
+import { addressFacts } from './preflight/addresses.ts';
 import { importFacts } from './preflight/import-facts.ts';
 import { finishRestore, type RestoreResult, thaw } from './restore.ts';
 
@@ -115,7 +116,7 @@ async function settleAddresses(
 ): Promise<ImportOptions> {
   const isStatic = view.config.network.networks.some(({ staticIps }) => staticIps.length > 0);
   if (options.ignoreStaticIp || options.tcpEstablished || isStatic) return options;
-  const { addressProblems } = await importFacts(ctx, view, options);
+  const { addressProblems } = await addressFacts(ctx, view, options, listContainers(ctx.db));
   const [problem] = addressProblems;
   if (problem === undefined) return options;
   logInfo(`a new address is taken: ${problem.message}`);
@@ -165,39 +166,56 @@ async function createAndThaw(
 /** Volumes that are there already are used as they are: the preflight has refused them where content was to come. */
 async function placeVolumes(
   ctx: EngineContext,
-  { directory, has }: ImportedArchive,
+  archive: ImportedArchive,
   volumes: readonly ImportedVolume[],
   note: (name: string) => void,
 ): Promise<void> {
-  for (const { name, member, anonymous } of volumes) {
-    const path = `${MEMBER_DIRECTORY.volumes}/${member}.tar`;
-    if (volumeByName(ctx.db, name) !== undefined) {
-      if (has(path)) {
-        fail('NAME_IN_USE', {
-          message: `volume with name ${name} already exists. Use --ignore-volumes to not restore content of volumes`,
-        });
-      }
-      continue;
-    }
-    note(name);
-    const mountpoint = await createVolumeDirectory(ctx.store, name);
-    if (has(path)) await withFile(join(directory, path), (fd) => fillVolume(ctx.store, name, fd));
-    putVolume(ctx.db, {
-      name,
-      driver: 'local',
-      mountpoint,
-      created: timestamp(),
-      labels: {},
-      options: {},
-      anonymous,
-      copiedUp: has(path),
-    });
+  for (const volume of volumes) {
+    // Of two imports that bring the same volume, one makes it; the other must not take it for its own and remove it.
+    await withLock(
+      ctx.db,
+      `volume ${volume.name}`,
+      'import',
+      () => placeVolume(ctx, archive, volume, note),
+      ctx.lockTimeout,
+    );
   }
 }
 
-/** Also what recovery runs. Idempotent. */
+async function placeVolume(
+  ctx: EngineContext,
+  { directory, has }: ImportedArchive,
+  { name, member, anonymous }: ImportedVolume,
+  note: (name: string) => void,
+): Promise<void> {
+  const path = `${MEMBER_DIRECTORY.volumes}/${member}.tar`;
+  if (volumeByName(ctx.db, name) !== undefined) {
+    if (!has(path)) return;
+    fail('NAME_IN_USE', {
+      message: `volume with name ${name} already exists. Use --ignore-volumes to not restore content of volumes`,
+    });
+  }
+  note(name);
+  const mountpoint = await createVolumeDirectory(ctx.store, name);
+  if (has(path)) await withFile(join(directory, path), (fd) => fillVolume(ctx.store, name, fd));
+  putVolume(ctx.db, {
+    name,
+    driver: 'local',
+    mountpoint,
+    created: timestamp(),
+    labels: {},
+    options: {},
+    anonymous,
+    copiedUp: has(path),
+  });
+}
+
+/** What an import made goes again, unless another container has come to use it. Also what recovery runs. Idempotent. */
 export async function removeVolumes(ctx: EngineContext, names: readonly string[]): Promise<void> {
-  for (const name of names) {
+  const used = new Set(
+    listContainers(ctx.db).flatMap(({ config }) => config.mounts.map(({ source }) => source)),
+  );
+  for (const name of names.filter((made) => !used.has(made))) {
     await removeVolumeDirectory(ctx.store, name);
     deleteVolume(ctx.db, name);
   }
