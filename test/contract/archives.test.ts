@@ -266,6 +266,26 @@ test('A volume that exists is refused; nothing is left behind, and the import ca
   });
 });
 
+test('Of two imports at the same time that bring the same volume one wins, and keeps it', async () => {
+  await withSandbox(async (box) => {
+    await start(box, 'c', `echo kept > /data/file; ${COUNT}`, '-v', 'data:/data');
+    const archive = await exported(box, 'c');
+    await remove(box, 'c');
+    await box.ok(['volume', 'rm', 'data']);
+    const names = ['one', 'two', 'three'];
+    const results = await Promise.all(
+      names.map((name) => box.cryopod(['container', 'restore', '-i', archive, '--name', name])),
+    );
+    const winners = names.filter((_, index) => results[index]?.code === 0);
+    assert.equal(winners.length, 1, results.map(({ stderr }) => stderr).join(''));
+    for (const { code, stderr } of results) {
+      if (code !== 0) assert.match(stderr, /volume with name data already exists/);
+    }
+    assert.equal(await inside(box, winners[0] ?? '', 'cat /data/file'), 'kept');
+    assert.equal(await volumes(box), 'data');
+  });
+});
+
 test('A damaged archive is refused; nothing is left behind, and the import of a whole copy succeeds', async () => {
   await withSandbox(async (box) => {
     await start(box, 'c', COUNT, '-v', 'data:/data');

@@ -28,23 +28,6 @@ export const SPEC_DUMP = v.object({
   annotations: v.optional(v.record(v.string(), v.string()), {}),
 });
 
-/** network.status: interfaces by network (podman libpod/container.go, types.StatusBlock). */
-export const NETWORK_STATUS = v.record(
-  v.string(),
-  v.object({
-    interfaces: v.optional(
-      v.record(
-        v.string(),
-        v.object({
-          mac_address: text,
-          subnets: v.optional(v.array(v.object({ ipnet: text, gateway: text })), []),
-        }),
-      ),
-      {},
-    ),
-  }),
-);
-
 export const DELETED_FILES = v.array(v.string());
 
 /** `null` stands for "absent" in JSON that Go programs write. */

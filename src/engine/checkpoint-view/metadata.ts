@@ -2,12 +2,13 @@ import { release } from 'node:os';
 import type * as v from 'valibot';
 import { type ArchiveFacts, MAX_FACTS_BYTES, parseArchiveFacts } from '../../archive/facts.ts';
 import { MEMBER } from '../../archive/members.ts';
+import { parseNetworkStatus } from '../../archive/network-status.ts';
 import { errnoOf } from '../../model/errors.ts';
 import { readFileInRoot } from '../../system/confined-path.ts';
 import { bootId } from '../../system/procfs.ts';
 import { bundleDirectory } from '../../system/store-paths.ts';
 import type { EngineContext } from '../context.ts';
-import { CONFIG_DUMP, NETWORK_STATUS, parseMember, SPEC_DUMP } from './member-schema.ts';
+import { CONFIG_DUMP, parseMember, SPEC_DUMP } from './member-schema.ts';
 import type { CheckpointView } from './open.ts';
 
 const MAX_BYTES = 16 << 20;
@@ -52,7 +53,7 @@ export function readMetadata(ctx: EngineContext, view: CheckpointView): Checkpoi
   return view.container === undefined ? fromMembers(view) : fromRecord(ctx, view, view.container);
 }
 
-function fromMembers({ members }: CheckpointView): CheckpointMetadata {
+function fromMembers({ members, images }: CheckpointView): CheckpointMetadata {
   const directory = members ?? '';
   const config = parseMember(CONFIG_DUMP, read(directory, MEMBER.config) ?? '{}', MEMBER.config);
   const spec = parseMember(SPEC_DUMP, read(directory, MEMBER.spec) ?? '{}', MEMBER.spec);
@@ -68,7 +69,8 @@ function fromMembers({ members }: CheckpointView): CheckpointMetadata {
     checkpointed: facts?.created ?? config.checkpointedTime,
     engine: facts === undefined ? engineOf(spec) : 'cryopod',
     ...processOf(spec),
-    networks: networksIn(read(directory, MEMBER.network)),
+    // cryopod keeps all addresses beside CRIU's images, and for podman the fixed ones only.
+    networks: networksIn(read(images, MEMBER.network) ?? read(directory, MEMBER.network)),
     facts,
     kernel: facts?.host.kernel ?? '',
   };
@@ -116,7 +118,7 @@ function engineOf({ annotations }: Spec): string {
 
 function networksIn(json: string | undefined): NetworkInterface[] {
   if (json === undefined || json.trim() === '') return [];
-  const status = parseMember(NETWORK_STATUS, json, MEMBER.network);
+  const status = parseNetworkStatus(json);
   return Object.entries(status)
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .flatMap(([network, { interfaces }]) =>
@@ -125,7 +127,7 @@ function networksIn(json: string | undefined): NetworkInterface[] {
         name,
         mac,
         addresses: subnets.map(({ ipnet }) => ipnet).filter(Boolean),
-        gateways: subnets.map(({ gateway }) => gateway).filter(Boolean),
+        gateways: subnets.flatMap(({ gateway = '' }) => (gateway === '' ? [] : [gateway])),
       })),
     );
 }
