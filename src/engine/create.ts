@@ -8,7 +8,7 @@ import { errnoOf, fail } from '../model/errors.ts';
 import { checkName } from '../model/ids.ts';
 import { parseSignal } from '../model/signals.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
-import { findContainer, insertContainer, lookupContainer } from '../state/containers.ts';
+import { containerByName, findContainer, insertContainer } from '../state/containers.ts';
 import { listImages } from '../state/images.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
@@ -47,17 +47,15 @@ export async function createContainer(
   const cidfile = options.cidfile === undefined ? undefined : await openCidfile(options.cidfile);
   try {
     const { image, name: imageName } = await ensureImage(ctx, request.image, options.pull);
-    if (
-      options.replace &&
-      request.name !== undefined &&
-      lookupContainer(ctx.db, request.name) !== undefined
-    ) {
-      await removeContainer(ctx, request.name, { force: true, volumes: false });
+    const replaced =
+      options.replace && request.name !== undefined ? containerByName(ctx.db, request.name) : undefined;
+    if (replaced !== undefined) {
+      await removeContainer(ctx, replaced.config.id, { force: true, volumes: false });
     }
     const id = randomBytes(32).toString('hex');
     const config = containerConfig(resolveTargets(ctx, request), {
       id,
-      name: request.name ?? pickName((name) => lookupContainer(ctx.db, name) !== undefined),
+      name: request.name ?? pickName((name) => containerByName(ctx.db, name) !== undefined),
       created: timestamp(),
       image,
       imageConfig: await readImageConfig(ctx.store, image),

@@ -12,7 +12,13 @@ import { applyChanges } from '../rootfs/apply-changes.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { fillVolume } from '../rootfs/volume-archive.ts';
 import { createVolumeDirectory, removeVolumeDirectory } from '../rootfs/volumes.ts';
-import { deleteContainer, insertContainer, listContainers, lookupContainer } from '../state/containers.ts';
+import {
+  containerById,
+  containerByName,
+  deleteContainer,
+  insertContainer,
+  listContainers,
+} from '../state/containers.ts';
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
@@ -133,7 +139,7 @@ async function createAndThaw(
   options: ImportOptions,
 ): Promise<Figures> {
   const { id } = config;
-  if (lookupContainer(ctx.db, id) !== undefined || lookupContainer(ctx.db, config.name) !== undefined) {
+  if (containerById(ctx.db, id) !== undefined || containerByName(ctx.db, config.name) !== undefined) {
     fail('NAME_IN_USE', { message: `container ${config.name} or ID ${id} exists already: name is in use` });
   }
   const entry = beginOperation(ctx.db, 'import', id, { keep: options.keep, volumes: [] });

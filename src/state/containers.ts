@@ -21,6 +21,12 @@ export function containerById(db: Database, id: string): Container | undefined {
   return row === undefined ? undefined : fromRow(row);
 }
 
+/** By its whole name, never by an ID that begins like it; undefined when there is none. */
+export function containerByName(db: Database, name: string): Container | undefined {
+  const row = db.prepare('SELECT * FROM containers WHERE name = ?').get(name);
+  return row === undefined ? undefined : fromRow(row);
+}
+
 /** By name, full ID or unique beginning of an ID; undefined when there is none. Errors: AMBIGUOUS_ID. */
 export function lookupContainer(db: Database, nameOrId: string): Container | undefined {
   const exact = db.prepare('SELECT * FROM containers WHERE name = ? OR id = ?').get(nameOrId, nameOrId);

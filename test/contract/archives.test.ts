@@ -218,6 +218,19 @@ test('One archive is imported under many names, also at the same time, beside th
   });
 });
 
+test('A name with which the ID of another container begins is free: for an import, and for --replace', async () => {
+  await withSandbox(async (box) => {
+    const id = await start(box, 'other', COUNT);
+    const name = id.slice(0, 3);
+    const archive = await exported(box, 'other', '--leave-running');
+    await restore(box, '-i', archive, '-n', name);
+    await remove(box, name);
+    await box.ok(['create', '--replace', '--name', name, IMAGE, 'true']);
+    assert.deepEqual(new Set((await containers(box)).split('\n')), new Set([name, 'other']));
+    assert.equal(await stateOf(box, 'other'), RUNNING);
+  });
+});
+
 test('A clone can be checkpointed again: on the host, and into an archive', async () => {
   await withSandbox(async (box) => {
     await start(box, 'c', COUNT);
