@@ -6,10 +6,6 @@ import type { ArchiveTarget, ArchiveWriter } from '../archive/types.ts';
 import { openArchiveWriter } from '../archive/writer.ts';
 import { readDumpStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
-import { CryopodError, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
-import { holdNetwork, releaseNetwork } from '../network/hold.ts';
-import { openRuntime } from '../runtime/runtime.ts';
-import type { OciRuntime } from '../runtime/types.ts';
 import { updateState } from '../state/containers.ts';
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
@@ -23,7 +19,8 @@ import type { EngineContext } from './context.ts';
 import { dumpPages } from './dump.ts';
 import { writeFrozenMembers, writeKnownMembers } from './export-members.ts';
 import { exportFacts } from './export-space.ts';
-import { processLives, recordedAsActive } from './observe.ts';
+import { endUnlessFrozen, goesOn, killFrozen, told, whileFrozen } from './frozen.ts';
+import { recordedAsActive } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { removeLocked } from './remove.ts';
 import { settleExit } from './settle.ts';
@@ -96,7 +93,7 @@ async function writeArchive(
 ): Promise<Figures> {
   try {
     return await undoOnFailure(async (cleanup) => {
-      cleanup.add('settle the export', () => settleFailed(ctx, container, entry));
+      cleanup.add('settle the export', () => endUnlessFrozen(ctx, container, entry));
       faultPoint('export.journalled');
       cleanup.add('remove the images', () => rm(images, { recursive: true, force: true }));
       await mkdir(images, { mode: 0o700 });
@@ -138,18 +135,6 @@ async function writeArchive(
     throw goesOn(container, error);
   }
 }
-
-/** What could not be thawed is left to recovery. */
-async function settleFailed(ctx: EngineContext, container: Container, entry: number): Promise<void> {
-  if (!(await isFrozen(ctx, container))) endOperation(ctx.db, entry);
-}
-
-const runtimeOf = (ctx: EngineContext, { config }: Container): OciRuntime =>
-  openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
-
-const isFrozen = async (ctx: EngineContext, container: Container): Promise<boolean> =>
-  processLives(container) &&
-  (await runtimeOf(ctx, container).state(container.config.id))?.status === 'paused';
 
 interface Publication {
   readonly writer: ArchiveWriter;
@@ -198,35 +183,6 @@ function notePublished(
   faultPoint('export.published');
 }
 
-/**
- * Freezes the container with its packets held back, runs `work`, and lets it go on when it is to go on or `work` has
- * failed. CRIU leaves a frozen container frozen.
- */
-async function whileFrozen<T>(
-  ctx: EngineContext,
-  container: Container,
-  { leaveRunning }: ExportOptions,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { config, state } = container;
-  const runtime = runtimeOf(ctx, container);
-  const { netns } = leaveRunning ? {} : state;
-  return await undoOnFailure(async (cleanup) => {
-    if (netns !== undefined) {
-      cleanup.add('let packets pass again', () => releaseNetwork(netns));
-      await holdNetwork(netns);
-    }
-    cleanup.add(`thaw ${config.name}`, async () => {
-      if (await isFrozen(ctx, container)) await runtime.resume(config.id);
-    });
-    await runtime.pause(config.id);
-    faultPoint('export.frozen');
-    const result = await work();
-    if (leaveRunning) await runtime.resume(config.id);
-    return result;
-  });
-}
-
 /** From here on recovery ends the container too: a process that has met its signal cannot go on. */
 async function endExported(
   ctx: EngineContext,
@@ -256,12 +212,7 @@ export async function endContainer(
   { keep }: Pick<ExportOptions, 'keep'>,
 ): Promise<void> {
   const { id, autoRemove } = container.config;
-  if (processLives(container)) {
-    const runtime = runtimeOf(ctx, container);
-    await runtime.kill(id, SIGKILL, { all: true });
-    // With the freezer of cgroup v1 they meet the signal when they are thawed.
-    if ((await runtime.state(id))?.status === 'paused') await runtime.resume(id);
-  }
+  await killFrozen(ctx, container);
   faultPoint('export.ended');
   await rm(checkpointDirectory(ctx.store, id), { recursive: true, force: true });
   const log = dumpLogPath(ctx.store, id);
@@ -279,28 +230,4 @@ export async function endContainer(
     : updateState(ctx.db, id, record);
   if (autoRemove) await removeLocked(ctx, settled, { volumes: true });
   faultPoint('export.recorded');
-}
-
-const SIGKILL = 9;
-
-/** Errors of this path tell what became of the container. */
-function goesOn(container: Container, error: unknown): unknown {
-  if (messageOf(error).includes('goes on running') || !processLives(container)) return error;
-  return told(error, `${container.config.name} goes on running`);
-}
-
-/** The same error with what became of the container; one of the system, which is no defect, gets a code. */
-function told(error: unknown, fate: string): unknown {
-  const errno = errnoOf(error);
-  if (!isCryopodError(error) && errno === undefined) return error;
-  const code = errno === 'ENOSPC' ? 'NO_SPACE' : 'ARCHIVE_FAILED';
-  const known = isCryopodError(error) ? error : new CryopodError(code, { message: messageOf(error) });
-  const more = new CryopodError(known.code, {
-    message: `${known.message}; ${fate}`,
-    hint: known.hint,
-    cause: known.cause ?? error,
-    log: known.log,
-  });
-  more.cleanupErrors.push(...known.cleanupErrors);
-  return more;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArchiveFacts } from '../archive/facts.ts';
 import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
@@ -27,6 +27,8 @@ export interface ImportedArchive {
   readonly directory: string;
   readonly view: ArchiveView;
   readonly has: (member: string) => boolean;
+  /** Gives `work` the content of a member that is a tar archive itself. */
+  readonly read: (member: string, work: (fd: number) => Promise<void>) => Promise<void>;
 }
 
 export interface ReadRequest {
@@ -78,7 +80,34 @@ export async function readArchive(
   await checkPageFiles(images);
   const view = await viewOf(directory, name, members);
   await onMetadata(view);
-  return { directory, view, has: (member) => seen.has(member) };
+  return {
+    directory,
+    view,
+    has: (member) => seen.has(member),
+    read: (member, work) => withFile(join(directory, member), work),
+  };
+}
+
+async function withFile(path: string, work: (fd: number) => Promise<void>): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await work(file.fd);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The paths in an unpacked deleted.files; none where there is no such file. Errors: ARCHIVE_INVALID. */
+export async function readDeleted(directory: string): Promise<string[]> {
+  const list = join(directory, MEMBER.deleted);
+  if (!existsSync(list)) return [];
+  try {
+    const value: unknown = JSON.parse(await readFile(list, 'utf8')) ?? [];
+    if (Array.isArray(value) && value.every((path) => typeof path === 'string')) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return fail('ARCHIVE_INVALID', { message: 'deleted.files is not a JSON list of paths' });
 }
 
 const requireMember = (seen: ReadonlySet<string>, member: string, name: string): unknown =>
@@ -88,7 +117,7 @@ const requireMember = (seen: ReadonlySet<string>, member: string, name: string):
 const imageIsHere = (ctx: EngineContext, view: ArchiveView | undefined): boolean =>
   view !== undefined && listImages(ctx.db).some(({ id }) => id === view.config.imageId);
 
-async function viewOf(
+export async function viewOf(
   directory: string,
   name: string,
   members: UnpackedArchive['members'] | undefined,

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
 import type { ArchiveSource } from '../archive/types.ts';
@@ -29,7 +28,7 @@ import { logInfo, logWarning } from '../system/log.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
-import { type ImportedArchive, placeImages, readArchive } from './import-archive.ts';
+import { type ImportedArchive, placeImages, readArchive, readDeleted } from './import-archive.ts';
 import { importedImage } from './import-image.ts';
 import { type ImportedVolume, planImport } from './plan/import.ts';
 import type { Finding } from './plan/preflight/finding.ts';
@@ -40,8 +39,7 @@ import { addressFacts } from './preflight/addresses.ts';
 import { importFacts } from './preflight/import-facts.ts';
 import { finishRestore, type RestoreResult, thaw } from './restore.ts';
 
-export interface ImportOptions extends RestoreOptions {
-  readonly source: ArchiveSource;
+export interface ImportChoice extends RestoreOptions {
   /** A new name; the container then gets an ID, addresses and anonymous volumes of its own. */
   readonly name?: string | undefined;
   /** Instead of the archive's ports. */
@@ -54,6 +52,10 @@ export interface ImportOptions extends RestoreOptions {
   readonly ignoreCpu: boolean;
 }
 
+export interface ImportOptions extends ImportChoice {
+  readonly source: ArchiveSource;
+}
+
 /**
  * Makes a container of an archive and lets its processes go on. Nothing is created before the archive has been read to
  * its end and checked; whatever fails then, all that was created is removed again. Errors: those of readArchive and of
@@ -62,7 +64,7 @@ export interface ImportOptions extends RestoreOptions {
 export async function importContainer(ctx: EngineContext, options: ImportOptions): Promise<RestoreResult> {
   const begun = monotonicMicroseconds();
   return await withScratch(ctx.store, async (directory) => {
-    let choice: ImportOptions = options;
+    let choice: ImportChoice = options;
     const archive = await readArchive(ctx, directory, {
       ...options,
       onMetadata: async (view) => {
@@ -71,27 +73,40 @@ export async function importContainer(ctx: EngineContext, options: ImportOptions
       },
     });
     for (const dropped of archive.view.dropped ?? []) logWarning(`left out: ${dropped}`);
-    const inArchive = archive.has(MEMBER.image);
-    const image = await importedImage(ctx, archive.view.config, { directory, inArchive });
-    faultPoint('import.read');
-    const plan = planImport(archive.view.config, {
-      name: choice.name,
-      publish: choice.publish,
-      layers: image.layers,
-      cgroupManager: ctx.cgroupManager,
-      logPathOf: (id) => join(bundleDirectory(ctx.store, id), 'ctr.log'),
-      newId: () => randomBytes(32).toString('hex'),
-    });
-    const { id } = plan.config;
-    const figures = await withLock(
-      ctx.db,
-      `container ${id}`,
-      'import',
-      () => createAndThaw(ctx, archive, plan, choice),
-      ctx.lockTimeout,
-    );
+    const { id, ...figures } = await thawArchive(ctx, archive, choice);
     return { input: id, id, duration: monotonicMicroseconds() - begun, ...figures };
   });
+}
+
+/**
+ * Makes a container of an archive that was read and judged, and lets its processes go on. Whatever fails, all that was
+ * created is removed again.
+ */
+export async function thawArchive(
+  ctx: EngineContext,
+  archive: ImportedArchive,
+  choice: ImportChoice,
+): Promise<Figures & { readonly id: string }> {
+  const { directory, view, has } = archive;
+  const image = await importedImage(ctx, view.config, { directory, inArchive: has(MEMBER.image) });
+  faultPoint('import.read');
+  const plan = planImport(view.config, {
+    name: choice.name,
+    publish: choice.publish,
+    layers: image.layers,
+    cgroupManager: ctx.cgroupManager,
+    logPathOf: (id) => join(bundleDirectory(ctx.store, id), 'ctr.log'),
+    newId: () => randomBytes(32).toString('hex'),
+  });
+  const { id } = plan.config;
+  const figures = await withLock(
+    ctx.db,
+    `container ${id}`,
+    'import',
+    () => createAndThaw(ctx, archive, plan, choice),
+    ctx.lockTimeout,
+  );
+  return { id, ...figures };
 }
 
 /** What would become of an import: reads the archive, creates nothing. Errors: those of readArchive. */
@@ -105,21 +120,21 @@ export async function importPreflight(
   });
 }
 
-const findingsOf = async (
+export const findingsOf = async (
   ctx: EngineContext,
   view: ArchiveView,
-  options: ImportOptions,
+  options: ImportChoice,
 ): Promise<readonly Finding[]> => importFindings(await importFacts(ctx, view, options), options);
 
 /**
  * A dynamic address that cannot be had here is no reason to refuse: the container gets another one, unless connections
  * depend on it.
  */
-async function settleAddresses(
+export async function settleAddresses(
   ctx: EngineContext,
   view: ArchiveView,
-  options: ImportOptions,
-): Promise<ImportOptions> {
+  options: ImportChoice,
+): Promise<ImportChoice> {
   const isStatic = view.config.network.networks.some(({ staticIps }) => staticIps.length > 0);
   if (options.ignoreStaticIp || options.tcpEstablished || isStatic) return options;
   const { addressProblems } = await addressFacts(ctx, view, options, listContainers(ctx.db));
@@ -136,7 +151,7 @@ async function createAndThaw(
   ctx: EngineContext,
   archive: ImportedArchive,
   { config, volumes }: Plan,
-  options: ImportOptions,
+  options: ImportChoice,
 ): Promise<Figures> {
   const { id } = config;
   if (containerById(ctx.db, id) !== undefined || containerByName(ctx.db, config.name) !== undefined) {
@@ -190,7 +205,7 @@ async function placeVolumes(
 
 async function placeVolume(
   ctx: EngineContext,
-  { directory, has }: ImportedArchive,
+  { has, read }: ImportedArchive,
   { name, member, anonymous }: ImportedVolume,
   note: (name: string) => void,
 ): Promise<void> {
@@ -203,7 +218,7 @@ async function placeVolume(
   }
   note(name);
   const mountpoint = await createVolumeDirectory(ctx.store, name);
-  if (has(path)) await withFile(join(directory, path), (fd) => fillVolume(ctx.store, name, fd));
+  if (has(path)) await read(path, (fd) => fillVolume(ctx.store, name, fd));
   putVolume(ctx.db, {
     name,
     driver: 'local',
@@ -233,13 +248,13 @@ async function createRecord(
   archive: ImportedArchive,
   config: ContainerConfig,
   cleanup: Cleanup,
-  options: ImportOptions,
+  options: ImportChoice,
 ): Promise<Container> {
   const { directory, has } = archive;
   const { id } = config;
   cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
   await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
-  if (has(MEMBER.rootfsDiff)) await placeRootfs(ctx, config, directory);
+  if (has(MEMBER.rootfsDiff)) await placeRootfs(ctx, config, archive);
   await placeImages(ctx, id, archive, { keepAddresses: options.name === undefined });
   if (has(MEMBER.log) && config.logPath !== '') await rename(join(directory, MEMBER.log), config.logPath);
   const container: Container = {
@@ -260,31 +275,9 @@ async function createRecord(
 async function placeRootfs(
   ctx: EngineContext,
   { id, layers }: ContainerConfig,
-  directory: string,
+  { directory, read }: Pick<ImportedArchive, 'directory' | 'read'>,
 ): Promise<void> {
-  const list = join(directory, MEMBER.deleted);
-  const deleted = existsSync(list) ? parseDeleted(await readFile(list, 'utf8')) : [];
+  const deleted = await readDeleted(directory);
   const diffs = layers.map((layer) => layerDiffDirectory(ctx.store, layer));
-  await withFile(join(directory, MEMBER.rootfsDiff), (fd) =>
-    applyChanges(ctx.store, id, diffs, fd, { deleted }),
-  );
-}
-
-function parseDeleted(json: string): string[] {
-  try {
-    const value: unknown = JSON.parse(json) ?? [];
-    if (Array.isArray(value) && value.every((path) => typeof path === 'string')) return value;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  return fail('ARCHIVE_INVALID', { message: 'deleted.files is not a JSON list of paths' });
-}
-
-async function withFile(path: string, work: (fd: number) => Promise<void>): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await work(file.fd);
-  } finally {
-    await file.close();
-  }
+  await read(MEMBER.rootfsDiff, (fd) => applyChanges(ctx.store, id, diffs, fd, { deleted }));
 }

@@ -1,0 +1,89 @@
+import type { Container } from '../model/container.ts';
+import { CryopodError, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
+import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { openRuntime } from '../runtime/runtime.ts';
+import type { OciRuntime } from '../runtime/types.ts';
+import { endOperation } from '../state/journal.ts';
+import { undoOnFailure } from '../system/cleanup.ts';
+import { faultPoint } from '../system/faults.ts';
+import type { EngineContext } from './context.ts';
+import { processLives } from './observe.ts';
+
+const SIGKILL = 9;
+
+const runtimeOf = (ctx: EngineContext, { config }: Container): OciRuntime =>
+  openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
+
+const isFrozen = async (ctx: EngineContext, container: Container): Promise<boolean> =>
+  processLives(container) &&
+  (await runtimeOf(ctx, container).state(container.config.id))?.status === 'paused';
+
+/**
+ * Freezes the container with its packets held back, runs `work`, and lets it go on when it is to go on or `work` has
+ * failed. CRIU leaves a frozen container frozen.
+ */
+export async function whileFrozen<T>(
+  ctx: EngineContext,
+  container: Container,
+  { leaveRunning }: { readonly leaveRunning: boolean },
+  work: () => Promise<T>,
+): Promise<T> {
+  const { config, state } = container;
+  const runtime = runtimeOf(ctx, container);
+  const { netns } = leaveRunning ? {} : state;
+  return await undoOnFailure(async (cleanup) => {
+    if (netns !== undefined) {
+      cleanup.add('let packets pass again', () => releaseNetwork(netns));
+      await holdNetwork(netns);
+    }
+    cleanup.add(`thaw ${config.name}`, async () => {
+      if (await isFrozen(ctx, container)) await runtime.resume(config.id);
+    });
+    await runtime.pause(config.id);
+    faultPoint('export.frozen');
+    const result = await work();
+    if (leaveRunning) await runtime.resume(config.id);
+    return result;
+  });
+}
+
+/** Settles a failed operation's journal entry; what could not be thawed is left to recovery. */
+export async function endUnlessFrozen(
+  ctx: EngineContext,
+  container: Container,
+  entry: number,
+): Promise<void> {
+  if (!(await isFrozen(ctx, container))) endOperation(ctx.db, entry);
+}
+
+/** Ends the processes of a frozen container without letting them run again. May be repeated. */
+export async function killFrozen(ctx: EngineContext, container: Container): Promise<void> {
+  if (!processLives(container)) return;
+  const { id } = container.config;
+  const runtime = runtimeOf(ctx, container);
+  await runtime.kill(id, SIGKILL, { all: true });
+  // With the freezer of cgroup v1 they meet the signal when they are thawed.
+  if ((await runtime.state(id))?.status === 'paused') await runtime.resume(id);
+}
+
+/** Errors of a dump that left the processes alive tell what became of the container. */
+export function goesOn(container: Container, error: unknown): unknown {
+  if (messageOf(error).includes('goes on running') || !processLives(container)) return error;
+  return told(error, `${container.config.name} goes on running`);
+}
+
+/** The same error with what became of the container; one of the system, which is no defect, gets a code. */
+export function told(error: unknown, fate: string): unknown {
+  const errno = errnoOf(error);
+  if (!isCryopodError(error) && errno === undefined) return error;
+  const code = errno === 'ENOSPC' ? 'NO_SPACE' : 'ARCHIVE_FAILED';
+  const known = isCryopodError(error) ? error : new CryopodError(code, { message: messageOf(error) });
+  const more = new CryopodError(known.code, {
+    message: `${known.message}; ${fate}`,
+    hint: known.hint,
+    cause: known.cause ?? error,
+    log: known.log,
+  });
+  more.cleanupErrors.push(...known.cleanupErrors);
+  return more;
+}
