@@ -18,10 +18,28 @@ require('node:module').enableCompileCache(require('node:path').join(__dirname, '
 require('./main.cjs');
 `;
 
+/** Files of dist/ and the sources that they start from. Threads need a file of their own. */
+const BUNDLES = { 'main.cjs': 'src/main.ts', 'delta-worker.cjs': 'src/criu/delta/worker.ts' };
+
 async function main(): Promise<void> {
   const started = new Date();
+  const sources = new Set<string>();
+  await rm(join(dist, 'compiled'), { recursive: true, force: true });
+  for (const [name, entry] of Object.entries(BUNDLES)) {
+    const { text, inputs } = await bundle(entry);
+    for (const path of inputs) if (path.startsWith('src/')) sources.add(path);
+    await publish(name, text, started);
+  }
+  // The names hold no spaces or quotes: they are those of this repository.
+  await publish('sources.sh', `sources='${[...sources].join(' ')}'\n`, started);
+  // Last: its time is what bin/cryopod compares with the sources'.
+  await publish('cryopod.cjs', ENTRY, started);
+}
+
+/** One program with all that it imports, and the names of its sources. */
+async function bundle(entry: string): Promise<{ text: string; inputs: string[] }> {
   const result = await build({
-    entryPoints: [join(root, 'src/main.ts')],
+    entryPoints: [join(root, entry)],
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -43,15 +61,9 @@ async function main(): Promise<void> {
     metafile: true,
     logLevel: 'warning',
   });
-  const bundle = result.outputFiles[0];
-  if (bundle === undefined) throw new Error('esbuild wrote no bundle');
-  await rm(join(dist, 'compiled'), { recursive: true, force: true });
-  await publish('main.cjs', bundle.text, started);
-  // The names hold no spaces or quotes: they are those of this repository.
-  const sources = Object.keys(result.metafile.inputs).filter((path) => path.startsWith('src/'));
-  await publish('sources.sh', `sources='${sources.join(' ')}'\n`, started);
-  // Last: its time is what bin/cryopod compares with the sources'.
-  await publish('cryopod.cjs', ENTRY, started);
+  const file = result.outputFiles[0];
+  if (file === undefined) throw new Error('esbuild wrote no bundle');
+  return { text: file.text, inputs: Object.keys(result.metafile.inputs) };
 }
 
 /**

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { isCryopodError } from '../model/errors.ts';
+import { checkPageFiles } from './delta/check-page-files.ts';
 import {
   IMAGE_MAGIC,
   parseImageEntries,
@@ -11,7 +12,6 @@ import {
   readInventory,
   readProcessTree,
 } from './images.ts';
-import { checkPageFiles } from './pages.ts';
 import { readDumpStats, readRestoreStats } from './stats.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cryopod-images-'));
@@ -108,10 +108,10 @@ test('statistics of a dump and of a restore are told apart', async () => {
 });
 
 test('a pages file that is shorter than its page map is named', async () => {
-  const parent = '088020 1002 1801 2001';
-  const present = '088040 1003 2004';
-  const old = '08808001 1001';
-  put('pagemap-1.img', image([COMMON, IMAGE_MAGIC.pagemap], '0805', parent, present, old));
+  const absent = '088020 1002 2000';
+  const present = '088060 1003 2004';
+  const old = '0880c001 1001';
+  put('pagemap-1.img', image([COMMON, IMAGE_MAGIC.pagemap], '0805', absent, present, old));
   const pages = put('pages-5.img', Buffer.alloc(4 * 4096));
   await checkPageFiles(directory);
   truncateSync(pages, 4 * 4096 - 1);

@@ -6,7 +6,7 @@ import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
 import { parseNetworkStatus } from '../archive/network-status.ts';
 import { unpackArchive } from '../archive/reader.ts';
 import type { ArchiveSource, UnpackedArchive } from '../archive/types.ts';
-import { checkPageFiles } from '../criu/pages.ts';
+import { checkPageFiles } from '../criu/delta/check-page-files.ts';
 import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { listImages } from '../state/images.ts';

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkPageFiles } from '../criu/delta/check-page-files.ts';
 import { writeCriuConfig } from '../criu/options.ts';
-import { checkPageFiles } from '../criu/pages.ts';
 import { requireCriu } from '../criu/probe.ts';
 import { type RestoreStats, readRestoreStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';

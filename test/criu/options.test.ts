@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkPageFiles } from '../../src/criu/delta/check-page-files.ts';
 import { readInventory, readProcessTree } from '../../src/criu/images.ts';
 import { type CriuOptions, writeCriuConfig } from '../../src/criu/options.ts';
-import { checkPageFiles } from '../../src/criu/pages.ts';
 import { MINIMUM_CRIU, probeCriu, requireCriu } from '../../src/criu/probe.ts';
 import { readDumpStats, readRestoreStats } from '../../src/criu/stats.ts';
 import { waitFor } from '../../src/system/clock.ts';

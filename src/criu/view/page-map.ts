@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fail } from '../../model/errors.ts';
+import { PAGEMAP_ENTRY, PAGEMAP_HEAD, PRESENT } from '../delta/page-table.ts';
 import { IMAGE_MAGIC, iterateImage, readImageBytes } from '../images.ts';
-import { PAGEMAP_ENTRY, PAGEMAP_HEAD, PRESENT } from '../pages.ts';
 import { decodeMessage } from '../protobuf.ts';
 
 /** CRIU criu/include/pagemap.h PE_PARENT: the pages are in the checkpoint that this one builds on. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
+import { checkPageFiles } from '../../criu/delta/check-page-files.ts';
 import { readImageNeeds } from '../../criu/image-needs.ts';
-import { checkPageFiles } from '../../criu/pages.ts';
 import type { Container } from '../../model/container.ts';
 import { checkPortsFree } from '../../network/ports.ts';
 import { openRuntime } from '../../runtime/runtime.ts';
