@@ -4,6 +4,7 @@
 #   sh scripts/setup.sh          what the engine needs
 #   sh scripts/setup.sh demo     the same and what `npm run demo` freezes
 #   sh scripts/setup.sh test     the same and what the tests run and compare with
+#   sh scripts/setup.sh bench    what the engine needs and what `npm run bench` compares with
 #
 # Everything that does not come from the distribution's own suite lives under one directory
 # (CRYOPOD_TOOLS, default /usr/local/lib/cryopod), which can be deleted at any time.
@@ -24,8 +25,8 @@ tools=${CRYOPOD_TOOLS:-/usr/local/lib/cryopod}
 . "$here/setup/modules.sh"
 
 case $profile in
-engine | demo | test) ;;
-*) die "unknown set-up '$profile': choose engine, demo or test." ;;
+engine | demo | test | bench) ;;
+*) die "unknown set-up '$profile': choose engine, demo, test or bench." ;;
 esac
 [ "$(uname -s)" = Linux ] || die "cryopod runs on Linux only; this is $(uname -s)."
 [ "$(id -u)" = 0 ] || die "root is needed (namespaces, mounts, cgroups, CRIU): run the same command with sudo."

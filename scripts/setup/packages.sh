@@ -4,8 +4,9 @@ engine_packages='runc conmon netavark aardvark-dns skopeo zstd nftables iptables
   procps util-linux mount tar bzip2 xz-utils ca-certificates'
 # redis-tools holds the server too: redis-server in Debian is a link to redis-check-rdb.
 demo_packages='redis-tools'
-test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc
-  qemu-system-x86 debootstrap e2fsprogs gcc libc6-dev'
+test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc'
+# What `npm run bench` compares with and measures by.
+bench_packages='podman time'
 # Services that come with the packages of the tests; they must neither start now nor at the next boot.
 test_services='postgresql nginx docker-registry podman.socket podman.service podman-auto-update.timer
   podman-restart.service'
@@ -32,6 +33,7 @@ install_packages() {
   engine) wanted=$engine_packages ;;
   demo) wanted="$engine_packages $demo_packages" ;;
   test) wanted="$engine_packages $demo_packages $test_packages" ;;
+  bench) wanted="$engine_packages $bench_packages" ;;
   esac
   missing=
   for package in $wanted; do

@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { childEnvironment } from '../src/system/tools.ts';
+import type { Engine } from './measure.ts';
+import { startHog } from './scenarios/hog.ts';
+
+/** What the parts need by themselves on the same bytes: no engine on this machine can be faster with them. */
+export interface Floor {
+  readonly label: string;
+  readonly milliseconds: number;
+}
+
+/** Runs the parts once each, on a container of cryopod's that holds `mebibytes`. */
+export async function measureFloor(cryopod: Engine, mebibytes: number): Promise<Floor[]> {
+  const { directory } = cryopod;
+  const hog = await startHog(cryopod, 'floor', mebibytes);
+  const images = join(directory, 'floor-images');
+  mkdirSync(images);
+  try {
+    const { stdout: id } = await cryopod.run(['inspect', '--format', '{{.Id}}', hog.name]);
+    const runc = ['runc', '--root', join(directory, 'run', 'runc')];
+    const dump = [
+      ...runc,
+      'checkpoint',
+      '--leave-running',
+      '--image-path',
+      images,
+      '--work-path',
+      directory,
+      id,
+    ];
+    const floor = [timed('runc checkpoint --leave-running into files', dump)];
+    const pages = join(images, 'pages-1.img');
+    const size = `${(statSync(pages).size / 1e6).toFixed(0)} MB`;
+    const packed = join(directory, 'floor.zst');
+    floor.push(
+      timed(`zstd -T0 of its ${size} of pages`, ['zstd', '-q', '-T0', '-f', '-o', packed, pages]),
+      timed('zstd -d of the result', ['zstd', '-q', '-d', '-f', '-o', `${packed}.out`, packed]),
+      timed(`one copy of them in memory`, ['dd', `if=${pages}`, 'of=/dev/null', 'bs=1M', 'status=none']),
+    );
+    return floor;
+  } finally {
+    await cryopod.run(['rm', '--force', '--time', '0', hog.name]);
+    for (const name of ['floor-images', 'floor.zst', 'floor.zst.out', 'dump.log', 'stats-dump']) {
+      rmSync(join(directory, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function timed(label: string, [program = '', ...args]: readonly string[]): Floor {
+  const begun = performance.now();
+  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8', env: childEnvironment() });
+  const milliseconds = performance.now() - begun;
+  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`);
+  return { label, milliseconds };
+}
