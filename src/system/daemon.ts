@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { fail } from '../model/errors.ts';
 import { logDebug } from './log.ts';
 import { childEnvironment } from './tools.ts';
+import { beginTrace } from './trace.ts';
 
 /** File descriptor on which the child finds the pipe for its report. */
 export const REPORT_FD = 3;
@@ -33,6 +34,7 @@ export function startDaemon(
     env: childEnvironment(env),
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...inherit],
   });
+  const endTrace = beginTrace(`start ${command.join(' ')}`, child.pid);
   const report = child.stdio[REPORT_FD];
   const errors = child.stderr;
   if (report === null || report === undefined || errors === null) {
@@ -47,6 +49,7 @@ export function startDaemon(
       if (line === undefined || code === undefined) return;
       report.destroy();
       errors.destroy();
+      endTrace();
       resolve({ line, stderr, code: code ?? undefined });
     };
     errors.on('data', (chunk: Buffer) => {

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { traceMoment } from './trace.ts';
 
 /**
  * Names of the durable steps at which a test can make cryopod fail or die. A step joins by adding its name here and
@@ -46,6 +47,7 @@ const ERRNO: Readonly<Record<string, string>> = { eio: 'i/o error', enospc: 'no 
  * (throws as the system call would). Without the variable: nothing.
  */
 export function faultPoint(name: FaultPoint): void {
+  traceMoment(name);
   const wanted = process.env.CRYOPOD_FAULT;
   if (wanted === undefined) return;
   const [point, action] = wanted.split(':');

@@ -2,6 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { fail } from '../model/errors.ts';
 import { logDebug } from './log.ts';
 import { childEnvironment } from './tools.ts';
+import { beginTrace } from './trace.ts';
 
 /** How a child ended. The same shape on success and failure; nothing throws for a non-zero exit. */
 export interface RunResult {
@@ -58,6 +59,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   if (program === undefined) return fail('INTERNAL', { message: 'run() was called without a program' });
   logDebug(`run ${options.quietArguments === true ? program : command.join(' ')}`);
   const child = withUmask(options.umask, () => spawn(program, args, spawnOptions(options)));
+  const endTrace = beginTrace(options.quietArguments === true ? program : command.join(' '), child.pid);
   if (child.pid !== undefined) options.onSpawn?.(child);
   const stdout = collect(child, 'stdout', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
   const stderr = collect(child, 'stderr', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
@@ -68,6 +70,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   }
   const endings = watchForEnd(child, options);
   const { code, signal, missing } = await endings;
+  endTrace();
   return {
     command,
     code: code ?? undefined,
