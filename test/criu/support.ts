@@ -104,13 +104,13 @@ export async function dump(
   return { result, log: readFileSync(join(directory, 'dump.log'), 'utf8'), images };
 }
 
-/** `criu restore` of DIRECTORY/img, detached. */
+/** `criu restore` of DIRECTORY/img, or other images, detached. */
 export async function restore(
   directory: string,
   flags: readonly string[] = [],
-  options: RunOptions = {},
+  options: RunOptions & { readonly images?: string } = {},
 ): Promise<CriuRun> {
-  const images = join(directory, 'img');
+  const images = options.images ?? join(directory, 'img');
   const command = ['criu', 'restore', '-d', '-D', images, '-W', directory, '-o', 'restore.log', '-v4'];
   const result = await run([...command, ...flags], options);
   return { result, log: readFileSync(join(directory, 'restore.log'), 'utf8'), images };

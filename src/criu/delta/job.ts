@@ -3,9 +3,10 @@ import { Worker } from 'node:worker_threads';
 import { CryopodError, type ErrorCode, fail } from '../../model/errors.ts';
 import type { Progress } from '../../model/progress.ts';
 import type { DeltaFigures } from './figures.ts';
+import type { LiveJob } from './live.ts';
 import type { RewriteJob } from './rewrite.ts';
 
-export type Job = RewriteJob;
+export type Job = RewriteJob | LiveJob;
 
 /** What the thread sends: bytes so far, and one of the others at its end. */
 export interface Report {

@@ -38,13 +38,18 @@ export async function pageMapNames(directory: string): Promise<string[]> {
 
 /**
  * Reads the page map `name` of several chains, whose pages must have one size, and checks each chain: pages files are as
- * long as their page maps say, and every range in the parent is there. Reads no pages. Fails with IMAGE_INVALID.
+ * long as their page maps say, and every range in the parent is there. Reads no pages. `knownPageBytes`: the size of a page
+ * where it need not be guessed. Fails with IMAGE_INVALID.
  */
-export async function loadLevels(chains: readonly (readonly string[])[], name: string): Promise<Levels[]> {
+export async function loadLevels(
+  chains: readonly (readonly string[])[],
+  name: string,
+  knownPageBytes?: number,
+): Promise<Levels[]> {
   const loaded: Level[][] = [];
   for (const chain of chains) loaded.push(await readLevels(chain, name));
   const sizes = loaded.flat().map(({ fileBytes, table }) => pageSizeOf(fileBytes, table.own));
-  const pageBytes = sizes.find((size) => size !== undefined) ?? 4096;
+  const pageBytes = knownPageBytes ?? sizes.find((size) => size !== undefined) ?? 4096;
   for (const levels of loaded) {
     for (const { mapPath, table } of levels) placeRanges(table, pageBytes, mapPath);
     for (const [i, level] of levels.entries()) {

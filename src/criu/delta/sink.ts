@@ -2,11 +2,10 @@ import { closeSync, constants, lstatSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../model/errors.ts';
 import { IMAGE_MAGIC } from '../images.ts';
+import { encodeNumbers, imageOf, putVarint } from './encode.ts';
 import { IN_PARENT, LAZY, PRESENT } from './page-table.ts';
 import type { Pulse } from './pulse.ts';
 
-/** First word of an image since format 1.1 (CRIU criu/include/magic.h IMG_COMMON_MAGIC). */
-const IMG_COMMON_MAGIC = 0x54564319;
 /** Pages are gathered up to this size before they are written. */
 const GATHER_BYTES = 1 << 20;
 const MAP_BUFFER_BYTES = 1 << 16;
@@ -41,7 +40,7 @@ export function openSink(
   const map = openSync(join(directory, name), 'wx', 0o600);
   const content = gather(pages, GATHER_BYTES);
   const entries = gather(map, MAP_BUFFER_BYTES);
-  entries.put(mapHead(pagesId));
+  entries.put(imageOf(IMAGE_MAGIC.pagemap, encodeNumbers([[1, pagesId]])));
   let start = 0;
   let count = 0;
   let flags = -1;
@@ -156,17 +155,6 @@ function tryOpen(path: string, flags: number): number | undefined {
   }
 }
 
-function mapHead(pagesId: number): Buffer {
-  const entry = Buffer.alloc(6);
-  entry[0] = 1 << 3;
-  const length = putVarint(entry, 1, pagesId % 2 ** 28, Math.floor(pagesId / 2 ** 28));
-  const head = Buffer.alloc(12);
-  head.writeUInt32LE(IMG_COMMON_MAGIC, 0);
-  head.writeUInt32LE(IMAGE_MAGIC.pagemap, 4);
-  head.writeUInt32LE(length, 8);
-  return Buffer.concat([head, entry.subarray(0, length)]);
-}
-
 /**
  * An entry of CRIU images/pagemap.proto with its length before it. Both counts are written: up to 4.0 CRIU knows only the
  * first, later ones prefer the second.
@@ -187,21 +175,4 @@ function encodeRange(entry: Buffer, start: number, pages: number, flags: number,
   at = putVarint(entry, at + 3, low, high);
   entry.writeUInt32LE(at - 4, 0);
   return at;
-}
-
-/** A number of 28 bits and what is above them as a protobuf varint. Returns the place behind it. */
-function putVarint(bytes: Buffer, from: number, low: number, high: number): number {
-  let at = from;
-  let rest = low;
-  for (let group = 0; group < 4; group += 1) {
-    const isLast = high === 0 && rest < 0x80;
-    bytes[at] = (rest & 0x7f) | (isLast ? 0 : 0x80);
-    at += 1;
-    if (isLast) return at;
-    rest = Math.floor(rest / 128);
-  }
-  let above = high;
-  for (; above >= 0x80; above = Math.floor(above / 128), at += 1) bytes[at] = (above % 128) | 0x80;
-  bytes[at] = above;
-  return at + 1;
 }

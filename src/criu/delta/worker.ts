@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { errnoOf, isCryopodError, messageOf } from '../../model/errors.ts';
 import type { Job, Report } from './job.ts';
+import { readLive } from './live.ts';
 import { makePulse } from './pulse.ts';
 import { rewriteImages } from './rewrite.ts';
 
@@ -10,7 +11,7 @@ async function main(): Promise<void> {
   const report = (message: Report): void => parentPort?.postMessage(message);
   const pulse = makePulse(stop, (bytes) => report({ bytes }));
   try {
-    report({ figures: await rewriteImages(job, pulse) });
+    report({ figures: await (job.verb === 'live' ? readLive(job, pulse) : rewriteImages(job, pulse)) });
   } catch (error) {
     const known = isCryopodError(error) ? { code: error.code, hint: error.hint } : { errno: errnoOf(error) };
     report({
