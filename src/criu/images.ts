@@ -22,6 +22,7 @@ export const IMAGE_MAGIC = {
   mounts: 0x55563928,
   uts: 0x54473203,
   memfd: 0x48453499,
+  remapPath: 0x59133954,
   stats: 0x57093306,
 } as const;
 

@@ -45,33 +45,44 @@ export async function checkpointContainer(
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
     refuseCheckpoint(container, options, await checkpointFacts(ctx, container));
-    // A log of an earlier dump must not vouch for this one after a crash.
-    await rm(dumpLogPath(ctx.store, id), { force: true });
-    const images = tempBeside(checkpointDirectory(ctx.store, id));
-    const { leaveRunning } = options;
-    const entry = beginOperation(ctx.db, 'checkpoint', id, { images: basename(images), leaveRunning });
-    faultPoint('checkpoint.journalled');
-    const runtimeDuration = await dumpOrResume(ctx, container, images, options).catch(
-      async (error: unknown) => {
-        const whole = await dumpIsComplete(
-          images,
-          checkpointDirectory(ctx.store, id),
-          dumpLogPath(ctx.store, id),
-        );
-        if (whole && !processLives(container)) {
-          logWarning(`the runtime reported a failure after CRIU had saved ${id}: ${messageOf(error)}`);
-          return 0;
-        }
-        await rm(images, { recursive: true, force: true });
-        endOperation(ctx.db, entry);
-        throw error;
-      },
-    );
-    const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
-    await finishCheckpoint(ctx, container, images, options);
-    endOperation(ctx.db, entry);
-    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, runtimeDuration, statistics };
+    const figures = await checkpointLocked(ctx, container, options);
+    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
   });
+}
+
+/** {@link checkpointContainer} for a caller that holds the lock and has made sure that nothing speaks against it. */
+export async function checkpointLocked(
+  ctx: EngineContext,
+  container: Container,
+  options: CheckpointOptions,
+): Promise<Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>> {
+  const { id } = container.config;
+  // A log of an earlier dump must not vouch for this one after a crash.
+  await rm(dumpLogPath(ctx.store, id), { force: true });
+  const images = tempBeside(checkpointDirectory(ctx.store, id));
+  const { leaveRunning } = options;
+  const entry = beginOperation(ctx.db, 'checkpoint', id, { images: basename(images), leaveRunning });
+  faultPoint('checkpoint.journalled');
+  const runtimeDuration = await dumpOrResume(ctx, container, images, options).catch(
+    async (error: unknown) => {
+      const whole = await dumpIsComplete(
+        images,
+        checkpointDirectory(ctx.store, id),
+        dumpLogPath(ctx.store, id),
+      );
+      if (whole && !processLives(container)) {
+        logWarning(`the runtime reported a failure after CRIU had saved ${id}: ${messageOf(error)}`);
+        return 0;
+      }
+      await rm(images, { recursive: true, force: true });
+      endOperation(ctx.db, entry);
+      throw error;
+    },
+  );
+  const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
+  await finishCheckpoint(ctx, container, images, options);
+  endOperation(ctx.db, entry);
+  return { runtimeDuration, statistics };
 }
 
 /** Silence, then the dump. Where the dump fails, the container's packets flow again before the error leaves. */

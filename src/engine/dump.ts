@@ -25,7 +25,7 @@ export async function dumpPages(
   { tcpEstablished, fileLocks }: Pick<CheckpointOptions, 'tcpEstablished' | 'fileLocks'>,
 ): Promise<number> {
   const { id, runtime, cgroupManager } = container.config;
-  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {});
+  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), { linkRemap: true });
   const begun = monotonicMicroseconds();
   await explainDumpFailure(container, () =>
     openRuntime(ctx.store, runtime, { cgroupManager }).checkpoint(id, {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { formatArchiveFacts } from '../archive/facts.ts';
 import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
 import type { ArchiveWriter } from '../archive/types.ts';
@@ -8,12 +8,13 @@ import { layerDiffDirectory } from '../image/layers.ts';
 import type { Container } from '../model/container.ts';
 import { writeChanges } from '../rootfs/changes-archive.ts';
 import { diffContainer } from '../rootfs/diff.ts';
-import { mergedDirectory } from '../rootfs/overlay.ts';
+import { mergedDirectory, mountRootfs, unmountRootfs } from '../rootfs/overlay.ts';
 import { shmDirectory } from '../rootfs/shm.ts';
 import { writeShm } from '../rootfs/shm-archive.ts';
 import { writeVolume } from '../rootfs/volume-archive.ts';
 import { runOk } from '../system/process.ts';
-import { bundleDirectory } from '../system/store-paths.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
+import { shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { writeImageMember } from './export-image.ts';
 import { ownsShm } from './namespaces.ts';
@@ -65,27 +66,75 @@ interface FrozenDump {
 /** Memory and files of the frozen container, which belong to one moment. Gives the runtime's microseconds. */
 export async function writeFrozenMembers(
   ctx: EngineContext,
-  { config, state }: Container,
-  { ignoreRootfs, ignoreVolumes }: MemberChoice,
+  container: Container,
+  choice: MemberChoice,
   { writer, images, dump }: FrozenDump,
 ): Promise<number> {
-  const bundle = bundleDirectory(ctx.store, config.id);
+  const { config, state } = container;
   await writer.addDirectory(MEMBER_DIRECTORY.images);
-  await writer.addContent(`${MEMBER_DIRECTORY.images}/${MEMBER.network}`, JSON.stringify(state.networks));
+  await writer.addContent(IMAGES_NETWORK, JSON.stringify(state.networks));
   const duration = await writer.addPages(MEMBER_DIRECTORY.images, images, dump);
-  for (const name of (await readdir(images)).sort()) {
-    await writer.addFile(`${MEMBER_DIRECTORY.images}/${name}`, join(images, name));
-  }
-  await writer.addFile(MEMBER.statistics, join(bundle, 'stats-dump'));
+  await writeImages(writer, images);
+  await writer.addFile(MEMBER.statistics, statisticsPath(ctx, config));
   const shm = shmDirectory(ctx.store, config.id);
   if (ownsShm(config) && existsSync(shm)) {
     await writer.addStream(MEMBER.shm, (fd) => writeShm(ctx.store, config.id, fd));
   }
+  await writeFiles(ctx, config, choice, writer);
+  return duration;
+}
+
+/** The same of a container that has ended, with a local checkpoint. */
+export async function writeCheckpointMembers(
+  ctx: EngineContext,
+  { config, state }: Container,
+  choice: MemberChoice,
+  writer: ArchiveWriter,
+): Promise<void> {
+  const images = checkpointDirectory(ctx.store, config.id);
+  await writer.addDirectory(MEMBER_DIRECTORY.images);
+  await writer.addContent(IMAGES_NETWORK, JSON.stringify(state.networks));
+  const shm = shmArchivePath(images);
+  await writeImages(writer, images, [MEMBER.network, basename(shm)]);
+  await writer.addFile(MEMBER.statistics, statisticsPath(ctx, config));
+  if (ownsShm(config) && existsSync(shm)) await writer.addFile(MEMBER.shm, shm);
+  await mountRootfs(ctx.store, config.id, layersOf(ctx, config));
+  try {
+    await writeFiles(ctx, config, choice, writer);
+  } finally {
+    await unmountRootfs(ctx.store, config.id);
+  }
+}
+
+const IMAGES_NETWORK = `${MEMBER_DIRECTORY.images}/${MEMBER.network}`;
+
+const statisticsPath = (ctx: EngineContext, { id }: Container['config']): string =>
+  join(bundleDirectory(ctx.store, id), 'stats-dump');
+
+async function writeImages(
+  writer: ArchiveWriter,
+  images: string,
+  except: readonly string[] = [],
+): Promise<void> {
+  for (const name of (await readdir(images)).sort()) {
+    if (!except.includes(name))
+      await writer.addFile(`${MEMBER_DIRECTORY.images}/${name}`, join(images, name));
+  }
+}
+
+async function writeFiles(
+  ctx: EngineContext,
+  config: Container['config'],
+  { ignoreRootfs, ignoreVolumes }: MemberChoice,
+  writer: ArchiveWriter,
+): Promise<void> {
   await writeLog(config.logPath, writer);
   if (!ignoreRootfs) await writeRootfs(ctx, config, writer);
   if (!ignoreVolumes) await writeVolumes(ctx, config, writer);
-  return duration;
 }
+
+const layersOf = (ctx: EngineContext, { layers }: Container['config']): string[] =>
+  layers.map((layer) => layerDiffDirectory(ctx.store, layer));
 
 /** The monitor may still add to it: what is there now goes in. */
 async function writeLog(path: string, writer: ArchiveWriter): Promise<void> {
@@ -97,14 +146,11 @@ async function writeLog(path: string, writer: ArchiveWriter): Promise<void> {
 
 async function writeRootfs(
   ctx: EngineContext,
-  { id, layers }: Container['config'],
+  config: Container['config'],
   writer: ArchiveWriter,
 ): Promise<void> {
-  const changes = diffContainer(
-    ctx.store,
-    id,
-    layers.map((layer) => layerDiffDirectory(ctx.store, layer)),
-  );
+  const { id } = config;
+  const changes = diffContainer(ctx.store, id, layersOf(ctx, config));
   let deleted: readonly string[] = [];
   await writer.addStream(MEMBER.rootfsDiff, async (fd) => {
     ({ deleted } = await writeChanges(mergedDirectory(ctx.store, id), changes, fd));

@@ -16,7 +16,8 @@ import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/st
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
-import { endContainer } from './export.ts';
+import { endContainer } from './export-end.ts';
+import { removeLinkRemaps } from './export-links.ts';
 import { removeVolumes } from './import.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { release } from './release.ts';
@@ -149,15 +150,23 @@ async function repairExport(
 ): Promise<void> {
   if (typeof data.temp === 'string') await rm(data.temp, { force: true });
   if (container === undefined) return;
-  await rm(join(bundleDirectory(ctx.store, container.config.id), String(data.images)), {
+  const { images, published, leaveRunning, ending } = data;
+  if (images === undefined) {
+    // It went through a local checkpoint, whose own entry repairs that one.
+    if (ending === true) await endContainer(ctx, container, { keep: false });
+    return;
+  }
+  await rm(join(bundleDirectory(ctx.store, container.config.id), String(images)), {
     recursive: true,
     force: true,
   });
-  const { published, leaveRunning, ending } = data;
   const isLost = recordedAsActive(container) && !processLives(container);
   if (ending === true || (isLost && published === true && leaveRunning !== true)) {
     await endContainer(ctx, container, { keep: false });
-  } else if (processLives(container)) await goOnRunning(ctx, container);
+    return;
+  }
+  await removeLinkRemaps(ctx, container, listOf(data.links));
+  if (processLives(container)) await goOnRunning(ctx, container);
   else if (recordedAsActive(container)) await settleExit(ctx, container);
 }
 
@@ -204,8 +213,10 @@ async function repairImport(
     await deleteFromRuntime(ctx, container);
     await removeLocked(ctx, container, { volumes: false });
   }
-  await removeVolumes(ctx, Array.isArray(data.volumes) ? data.volumes.map(String) : []);
+  await removeVolumes(ctx, listOf(data.volumes));
 }
+
+const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
 
 async function repairRemove(
   ctx: EngineContext,

@@ -21,6 +21,8 @@ export const FAULT_POINTS = [
   'export.journalled',
   'export.opened',
   'export.frozen',
+  'export.linked',
+  'export.checkpointed',
   'export.finished',
   'export.published',
   'export.ended',

@@ -11,8 +11,12 @@ import { netnsPath, stagingDirectory } from '../../src/system/store-paths.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { ACTIONS, leftovers, status, unfinished } from './support.ts';
 
-/** The counter is memory of the shell; what it has come to lies in the container and in a volume. */
-const COUNT = 'i=0; while true; do i=$((i+1)); echo $i > /count; echo $i > /data/count; sleep 0.05; done';
+/**
+ * The counter is memory of the shell; what it has come to lies in the container and in a volume. A file is open whose name
+ * is deleted while it has another one, for which CRIU makes a name.
+ */
+const COUNT =
+  'echo >/k; ln /k /l; exec 3</k; rm /k; i=0; while true; do i=$((i+1)); echo $i > /count; echo $i > /data/count; sleep 0.05; done';
 const IMAGE = 'localhost/busybox:latest';
 const RUN = [
   'run',
@@ -29,6 +33,8 @@ const RUN = [
   COUNT,
 ];
 
+const parts = (point: FaultPoint): string => point.split('.')[0] ?? '';
+
 const target = (box: Sandbox): string => join(box.directory, 'out', 'c.tar.zst');
 
 const exportTo = (box: Sandbox, more: readonly string[] = []): string[] => [
@@ -40,7 +46,8 @@ const exportTo = (box: Sandbox, more: readonly string[] = []): string[] => [
   'c',
 ];
 
-const importFrom = (box: Sandbox): string[] => ['container', 'restore', '--import', target(box)];
+/** Trusted, for the host's network. */
+const importFrom = (box: Sandbox): string[] => ['container', 'restore', '--trust', '--import', target(box)];
 
 /** What the running container has counted to in its volume; waits while it says nothing. */
 async function counted(box: Sandbox, above = 0): Promise<number> {
@@ -57,6 +64,7 @@ async function assertGoesOn(box: Sandbox, before: number): Promise<void> {
   assert.equal(await status(box), 'running:false');
   const now = await counted(box, before - 1);
   await counted(box, now);
+  assert.doesNotMatch(await box.ok(['exec', 'c', 'ls', '-a', '/']), /link_remap/);
   const id = await box.ok(['inspect', '--format', '{{.Id}}', 'c']);
   assert.equal(await isHeld(netnsPath(box, id)), false, 'its packets flow');
 }
@@ -108,6 +116,42 @@ async function breakExport(
   await rm(join(box.directory, 'out'), { recursive: true });
 }
 
+/** What an export on the host's network passes: there it goes through a local checkpoint. */
+const THROUGH = FAULT_POINTS.filter(
+  (point) =>
+    parts(point) === 'checkpoint' ||
+    (parts(point) === 'export' && !['export.frozen', 'export.linked'].includes(point)),
+);
+const KEEP = ['--tcp-established'];
+const RUN_ON_HOST = RUN.flatMap((word) =>
+  word === '-p' ? ['--network'] : word === '127.0.0.1:0:80' ? ['host'] : [word],
+);
+
+async function breakThrough(box: Sandbox, point: FaultPoint, action: string): Promise<void> {
+  await mkdir(join(box.directory, 'out'));
+  await box.ok(RUN_ON_HOST);
+  const before = await counted(box);
+  const broken = await box.cryopod(exportTo(box, KEEP), { CRYOPOD_FAULT: `${point}:${action}` });
+  assert.notEqual(broken.code, 0, `${point}:${action} broke the command: ${broken.stderr}`);
+  const isEnded = (await status(box)) === 'exited:true';
+  const names = await readdir(join(box.directory, 'out'));
+  assert.ok(names.length === 0 || names[0] === 'c.tar.zst', `nothing but an archive is there: ${names}`);
+  assert.deepEqual(unfinished(box), []);
+  assert.deepEqual(await leftovers(box), []);
+  if (action !== 'kill') {
+    if (!isEnded) assert.match(broken.stderr, /c goes on running/);
+    else assert.match(broken.stderr, /the complete checkpoint of c is here: .* c\b|the archive is complete/);
+    assert.doesNotMatch(broken.stderr, /internal error/);
+  }
+  // From the local checkpoint, or where that has gone from the archive.
+  if (isEnded) await box.ok(['container', 'restore', ...KEEP, 'c']);
+  await assertGoesOn(box, before);
+  await box.ok(exportTo(box, KEEP));
+  await assertImports(box, before);
+  await removeAll(box);
+  await rm(join(box.directory, 'out'), { recursive: true });
+}
+
 async function assertNothingCreated(box: Sandbox): Promise<void> {
   assert.deepEqual(await readdir(join(box.root, 'containers')), []);
   assert.equal(await box.ok(['volume', 'ls', '-q']), '');
@@ -136,10 +180,9 @@ async function breakImport(box: Sandbox, point: FaultPoint, action: string, befo
   await removeAll(box);
 }
 
-const parts = (point: FaultPoint): string => point.split('.')[0] ?? '';
-
 for (const point of FAULT_POINTS.filter((one) => parts(one) === 'export' || parts(one) === 'durable')) {
   for (const options of [[], ['--leave-running']]) {
+    if (point === 'export.checkpointed') continue;
     if (options.length > 0 && ['export.ended', 'export.recorded'].includes(point)) continue;
     const verb = ['an export', ...options].join(' ');
     test(`${point}: ${verb} that breaks there leaves a container that goes on, or a whole archive of it`, async () => {
@@ -148,6 +191,14 @@ for (const point of FAULT_POINTS.filter((one) => parts(one) === 'export' || part
       });
     });
   }
+}
+
+for (const point of THROUGH) {
+  test(`${point}: an export on the host's network that breaks there leaves a container that goes on, or its complete checkpoint`, async () => {
+    await withSandbox(async (box) => {
+      for (const action of ACTIONS) await breakThrough(box, point, action);
+    });
+  });
 }
 
 const IMPORT_PASSES = ['import', 'durable', 'restore'];

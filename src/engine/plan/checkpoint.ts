@@ -37,6 +37,15 @@ export interface CheckpointFacts {
   readonly leastBytes?: number | undefined;
 }
 
+/**
+ * Where a container has no network namespace of its own, only CRIU can end it without its connections being told: an
+ * export then cannot keep it frozen until the archive is complete. Pure.
+ */
+export const needsLocalCheckpoint = (
+  { config: { network } }: Container,
+  { tcpEstablished, leaveRunning }: CheckpointOptions,
+): boolean => tcpEstablished && !leaveRunning && network.mode !== 'bridge' && network.mode !== 'none';
+
 /** Room for all images that are not memory. */
 const METADATA_BYTES = 16 << 20;
 
