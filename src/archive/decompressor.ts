@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, read, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, read, readFileSync, readSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
@@ -6,12 +6,14 @@ import { errnoOf, fail, messageOf } from '../model/errors.ts';
 import { enlargePipe, makePipe } from '../system/libc.ts';
 import { failRun, type RunOptions, type RunResult, run } from '../system/process.ts';
 import type { ArchiveCompression } from './members.ts';
-import type { ArchiveSource } from './types.ts';
+import type { ArchiveSource, Stored } from './types.ts';
 
 /** Bytes, part by part. */
 export interface ByteSource {
   /** The next part, valid until the next call; undefined at the end. One call at a time. */
   readonly next: () => Promise<Buffer | undefined>;
+  /** How far the source was read; undefined where it is no regular file. */
+  readonly stored?: (() => Stored | undefined) | undefined;
 }
 
 /** The uncompressed bytes of an archive. */
@@ -103,7 +105,7 @@ async function openRegular(chain: ProgramChain, what: string, file: FileHandle):
   const head = Buffer.alloc(HEAD_BYTES);
   const compression = compressionOf(head.subarray(0, readSync(file.fd, head, 0, HEAD_BYTES, 0)), what);
   const fd = compression === 'none' ? file.fd : await chain.add(DECOMPRESS, { input: file.fd });
-  return opened(chain, compression, fd);
+  return opened(chain, compression, fd, file.fd);
 }
 
 /** The descriptor of something that is no regular file. A FIFO is opened by a program, which can be ended while it waits. */
@@ -140,6 +142,7 @@ async function openStream(chain: ProgramChain, what: string, input: number): Pro
       chain,
       compression,
       compression === 'none' ? whole : await chain.add(DECOMPRESS, { input: whole }),
+      input,
     );
   } finally {
     closeSync(headPipe.read);
@@ -157,11 +160,17 @@ function compressionOf(head: Buffer, what: string): ArchiveCompression {
   });
 }
 
-function opened(chain: ProgramChain, compression: ArchiveCompression, fd: number): OpenArchive {
+function opened(
+  chain: ProgramChain,
+  compression: ArchiveCompression,
+  fd: number,
+  sourceFd: number,
+): OpenArchive {
   const parts = partReader(fd);
   return {
     compression,
     next: parts.next,
+    stored: () => storedOf(sourceFd),
     hasEnded: parts.hasEnded,
     checkEnd: chain.check,
     close: async () => {
@@ -171,6 +180,14 @@ function opened(chain: ProgramChain, compression: ArchiveCompression, fd: number
       await chain.close();
     },
   };
+}
+
+/** The programs read the file with this very descriptor's position (proc_pid_fdinfo(5), pos). */
+function storedOf(fd: number): Stored | undefined {
+  const stat = fstatSync(fd);
+  if (!stat.isFile()) return undefined;
+  const [, position] = /^pos:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+  return { bytes: Math.min(Number(position), stat.size), totalBytes: stat.size };
 }
 
 const readDescriptor = promisify(read);

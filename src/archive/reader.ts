@@ -95,7 +95,7 @@ function withProgress(source: ByteSource, { progress, signal }: MemberRequest): 
       if (signal?.aborted === true) fail('INTERRUPTED', { message: 'reading the archive was interrupted' });
       const part = await source.next();
       bytes += part?.length ?? 0;
-      progress?.(bytes);
+      progress?.(bytes, source.stored?.());
       return part;
     },
   };

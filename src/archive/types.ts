@@ -52,6 +52,12 @@ export interface ArchiveWriter {
   readonly discard: () => Promise<void>;
 }
 
+/** How far a file of known size was read. */
+export interface Stored {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
 export interface UnpackRequest {
   readonly source: ArchiveSource;
   /** Existing, empty, mode 0700: members are written into it under their own names. */
@@ -62,8 +68,8 @@ export interface UnpackRequest {
   readonly onMember?: ((name: string) => Promise<void>) | undefined;
   /** Bytes that the members may take in all. */
   readonly maxBytes: number;
-  /** Told the uncompressed bytes read so far. */
-  readonly progress?: ((bytes: number) => void) | undefined;
+  /** Told the uncompressed bytes read so far, and how far the file was read where the source is one. */
+  readonly progress?: ((bytes: number, stored: Stored | undefined) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

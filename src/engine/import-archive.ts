@@ -66,9 +66,10 @@ export async function readArchive(
       viewed = await viewOf(directory, name, undefined);
       await onMetadata(viewed);
     },
-    progress: (bytes) => ctx.progress({ phase: 'import', subject: name, bytes }),
+    // Of a file, as much as was read of it: its size is known, that of what is packed in it is not.
+    progress: (bytes, stored) => ctx.progress({ phase: 'import', subject: name, ...(stored ?? { bytes }) }),
     signal: ctx.signal,
-  });
+  }).finally(() => ctx.progress({ phase: 'import', subject: name, done: true }));
   requireMember(seen, MEMBER.config, name);
   requireMember(seen, MEMBER.spec, name);
   const images = join(directory, MEMBER_DIRECTORY.images);

@@ -6,6 +6,7 @@ import { openDatabase } from '../state/database.ts';
 import { unfinishedOperations } from '../state/journal.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../state/locks.ts';
 import { databasePath, type StorePaths } from '../system/store-paths.ts';
+import { sweepScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 
 export interface OpenOptions {
@@ -48,6 +49,7 @@ export async function openEngine(options: OpenOptions): Promise<EngineContext> {
     const { recover } = await import('./recover.ts');
     await recover(ctx);
   }
+  await sweepScratch(store);
   return ctx;
 }
 

@@ -5,6 +5,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { unpackArchive } from '../../src/archive/reader.ts';
+import type { Stored, UnpackRequest } from '../../src/archive/types.ts';
 import { makePipe } from '../../src/system/libc.ts';
 import { archive, type Contents, member } from './tar-builder.ts';
 import {
@@ -16,6 +17,7 @@ import {
   refused,
   requestFor,
   runFile,
+  unpack,
   viaPipe,
   zstd,
 } from './unpacking.ts';
@@ -60,6 +62,25 @@ test('a file is read by its descriptor from where that stands', () =>
     }
     assert.deepEqual(await filesIn(place.directory), WRITTEN);
   }));
+
+test('of a file it is told how far it was read, of a pipe it is not', async () => {
+  for (const bytes of [plain, await zstd(plain), await gzip(plain)]) {
+    const told: (Stored | undefined)[] = [];
+    const progress: UnpackRequest['progress'] = (_, stored) => told.push(stored);
+    await unpack(bytes, { progress });
+    const totalBytes = bytes.length;
+    assert.deepEqual(told.at(-1), { bytes: totalBytes, totalBytes });
+    const positions = told.map((stored) => stored?.bytes ?? -1);
+    assert.deepEqual(
+      positions,
+      positions.toSorted((one, other) => one - other),
+    );
+    assert.ok((positions[0] ?? 0) > 0);
+    told.splice(0);
+    await inPlace((place) => viaPipe(place, bytes, { progress }));
+    assert.deepEqual([...new Set(told)], [undefined]);
+  }
+});
 
 test('a symbolic link to an archive is followed, and a FIFO is read', () =>
   inPlace(async (place) => {

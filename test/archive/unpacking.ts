@@ -186,8 +186,11 @@ export async function fromProgram(
 }
 
 /** Unpacks the bytes of an archive from a pipe. */
-export const viaPipe = (place: Place, bytes: Buffer): Promise<UnpackedArchive> =>
-  fromProgram(place, ['cat'], {}, bytes);
+export const viaPipe = (
+  place: Place,
+  bytes: Buffer,
+  request: Partial<UnpackRequest> = {},
+): Promise<UnpackedArchive> => fromProgram(place, ['cat'], request, bytes);
 
 /** Waits until a program runs as a child of the test. */
 export async function childNamed(program: string): Promise<void> {
