@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 /**
- * `npm run build`: bundles src/main.ts into dist/, where bin/cryopod prefers it while no source is newer.
+ * `npm run build [DIRECTORY]`: bundles src/main.ts into dist/, where bin/cryopod prefers it while no source is newer.
  *
  * One CommonJS file starts several times faster than the sources: nothing to strip, one file to read, and V8 keeps
  * its compiled code between runs. Command modules stay lazy: esbuild turns `await import()` into a function that
  * runs the module on first use.
  */
 const root = dirname(import.meta.dirname);
-const dist = join(root, 'dist');
+const dist = process.argv[2] ?? join(root, 'dist');
 
 // The entry is apart from the bundle because the cache must be on before the bundle is compiled.
 const ENTRY = `'use strict';

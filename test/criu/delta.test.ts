@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { absorbParent } from '../../src/criu/delta/absorb-parent.ts';
@@ -9,8 +9,9 @@ import { readMemory } from '../../src/criu/delta/read-memory.ts';
 import { writeDelta } from '../../src/criu/delta/write-delta.ts';
 import { writeWhole } from '../../src/criu/delta/write-whole.ts';
 import { waitFor } from '../../src/system/clock.ts';
+import { run } from '../../src/system/process.ts';
 import { isAlive, processStat, processTree } from '../../src/system/procfs.ts';
-import { dump, inScratch, restore, type Undo, waitForFile } from './support.ts';
+import { dump, inScratch, restore, startPerl, type Undo, waitForFile } from './support.ts';
 
 const WORDS = join(import.meta.dirname, '../fixtures/programs/words.pl');
 const MIB = 4;
@@ -24,7 +25,7 @@ interface Words {
   readonly dump: (name: string) => Promise<string>;
   readonly kill: () => Promise<void>;
   /** Restores images; what the two say of their memory. They go on. */
-  readonly restore: (images: string, round: number) => Promise<string>;
+  readonly restore: (images: string, round: number, flags?: readonly string[]) => Promise<string>;
 }
 
 async function startWords(directory: string, undo: Undo): Promise<Words> {
@@ -53,10 +54,10 @@ async function startWords(directory: string, undo: Undo): Promise<Words> {
       return images;
     },
     kill,
-    restore: async (images, round) => {
+    restore: async (images, round, flags = []) => {
       await kill();
       await checkPageFiles(images);
-      const { result, log } = await restore(directory, [], { images });
+      const { result, log } = await restore(directory, flags, { images });
       assert.equal(result.ok, true, log.split('\n').slice(-20).join('\n'));
       return (await ask('SIGUSR2', `compared.${round}`)).join(', ');
     },
@@ -159,3 +160,51 @@ function wordsOfPage(page: number, salt: number): Buffer {
   for (let i = 0; i < 1024; i += 1) bytes.writeUInt32BE((first + i * 97) % 2 ** 32, i * 4);
   return bytes;
 }
+
+test('a delta is restored while its own pages come later', () =>
+  inScratch(async (directory, undo) => {
+    const words = await startWords(directory, undo);
+    const path = (name: string): string => join(directory, name);
+    const first = await words.dump('first');
+    await words.change(1);
+    const images = await words.dump('second');
+    await writeDelta({ images, parent: first, into: path('delta'), link: '../first' });
+    const abort = new AbortController();
+    undo.add(() => abort.abort());
+    const daemon = ['criu', 'lazy-pages', '-D', path('delta'), '-W', directory, '-o', 'lazy.log', '-v4'];
+    const serving = run(daemon, { signal: abort.signal });
+    await waitForFile(path('lazy-pages.socket'));
+    assert.equal(await words.restore(path('delta'), 1, ['--lazy-pages']), 'ok, ok');
+    assert.equal((await serving).ok, true);
+    assert.match(readFileSync(path('lazy.log'), 'utf8'), /transferred pages: \(([1-9]\d*)\/\1\)/);
+  }));
+
+test('memory is read from a process whose mappings come and go', () =>
+  inScratch(async (directory, undo) => {
+    const subject = await startPerl(
+      directory,
+      undo,
+      `ready(); while (1) { my $x = 'a' x (8 << 20); undef $x }`,
+    );
+    for (let i = 0; i < 10; i += 1) {
+      const into = join(directory, String(i));
+      const { ownPages } = await readMemory({ processes: [{ hostPid: subject.pid, pid: 1 }], into });
+      assert.ok(ownPages > 0);
+      await checkPageFiles(into);
+      assert.deepEqual(readdirSync(into).sort(), ['inventory.img', 'pagemap-1.img', 'pages-1.img']);
+    }
+    assert.equal(processStat(subject.pid)?.state.match(/[RSD]/)?.length, 1, 'it was not stopped');
+  }));
+
+test('a full disk leaves nothing behind', () =>
+  inScratch(async (directory, undo) => {
+    const disk = join(directory, 'disk');
+    mkdirSync(disk);
+    await run(['mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]);
+    undo.add(() => run(['umount', disk]));
+    const { pid } = await startPerl(directory, undo, `my $x = 'a' x (1 << 20); ready(); sleep 1 while 1;`);
+    const into = join(disk, 'into');
+    const reading = readMemory({ processes: [{ hostPid: pid, pid }], into });
+    await assert.rejects(reading, { code: 'NO_SPACE' });
+    assert.equal(existsSync(into), false);
+  }));

@@ -1,12 +1,13 @@
 import { copyFile, link, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fail } from '../../model/errors.ts';
+import { type RestoredAreas, readAreas } from './areas.ts';
 import { chainOf, PARENT_LINK } from './chain.ts';
 import { comparePages } from './compare.ts';
 import { type Found, openCursor, type PageCursor } from './cursor.ts';
 import type { DeltaFigures } from './figures.ts';
 import { type Level, type Levels, loadLevels, pageMapNames } from './levels.ts';
-import { alikeFrom, type OwnArea, readOwnAreas } from './own-areas.ts';
+import { LAZY } from './page-table.ts';
 import { WINDOW_BYTES } from './pages-file.ts';
 import type { Pulse } from './pulse.ts';
 import { openSink, type PageSink } from './sink.ts';
@@ -89,17 +90,24 @@ async function rewriteMap(
   const cursor = openCursor(images);
   const sink = openSink(job.into, name, pagesId, pageBytes, pulse);
   try {
-    if (job.verb === 'delta' && parent !== undefined) {
-      const areas = await readOwnAreas(job.images, name, pageBytes);
-      writeDifferences(top, cursor, parent, areas, sink, pulse);
-    } else {
-      copyPages(top, cursor, job.verb === 'absorb' ? 1 : undefined, sink, pulse);
-    }
+    const areas = await readAreas(job.images, name, pageBytes);
+    const work: Work = { top, cursor, areas, sink, pulse };
+    if (job.verb === 'delta' && parent !== undefined) writeDifferences(work, parent);
+    else copyPages(work, job.verb === 'absorb' ? 1 : undefined);
     return { ...sink.finish(), pageBytes };
   } finally {
     sink.close();
     cursor.close();
   }
+}
+
+/** One page map in the making. */
+interface Work {
+  readonly top: Level;
+  readonly cursor: PageCursor;
+  readonly areas: RestoredAreas;
+  readonly sink: PageSink;
+  readonly pulse: Pulse;
 }
 
 /** Calls `visit` for each stretch of a page map's ranges; it says how many of the pages it is done with. */
@@ -112,67 +120,56 @@ function eachStretch({ table }: Level, visit: (page: number, pages: number) => n
 }
 
 /** Content of all pages down to `maxDepth`, of deeper ones the note that the parent has them. */
-function copyPages(
-  top: Level,
-  cursor: PageCursor,
-  maxDepth: number | undefined,
-  sink: PageSink,
-  pulse: Pulse,
-): void {
+function copyPages(work: Work, maxDepth: number | undefined): void {
+  const { top, cursor, sink } = work;
   eachStretch(top, (page, pages) => {
     const found = cursor.at(page, maxDepth);
     const count = Math.min(pages, found.pages);
-    if (found.kind === 'own') return copyOwn(page, count, found, cursor, sink, pulse);
+    if (found.kind === 'own') return copyOwn(work, page, count, found);
     if (found.kind === 'absent') sink.absent(page, count, found.flags);
-    else sink.inParent(page, count, found.flags);
+    else sink.inParent(page, count);
     return count;
   });
 }
 
 /** As many as go at once. */
-function copyOwn(
-  page: number,
-  pages: number,
-  found: Found,
-  cursor: PageCursor,
-  sink: PageSink,
-  pulse: Pulse,
-): number {
-  const count = Math.min(pages, WINDOW_BYTES / cursor.pageBytes);
+function copyOwn({ cursor, areas, sink, pulse }: Work, page: number, pages: number, found: Found): number {
+  const alike = found.depth === 0 ? pages : areas.lazy.alike(page, pages);
+  const count = Math.min(alike, WINDOW_BYTES / cursor.pageBytes);
   pulse.beat(count * cursor.pageBytes);
-  sink.own(page, cursor.read(found, count), found.flags);
+  sink.own(page, cursor.read(found, count), lazyFlag(areas, page, found));
   return count;
 }
 
-function writeDifferences(
-  top: Level,
-  cursor: PageCursor,
-  parent: Levels,
-  areas: readonly OwnArea[],
-  sink: PageSink,
-  pulse: Pulse,
-): void {
+/** Pages of a parent were marked for its mappings, and not at all where they come from its parent: these ones decide. */
+function lazyFlag({ lazy }: RestoredAreas, page: number, { depth, flags }: Found): number {
+  if (depth === 0) return flags;
+  return lazy.has(page) ? LAZY : 0;
+}
+
+function writeDifferences(work: Work, parent: Levels): void {
+  const { top, cursor, areas, sink, pulse } = work;
   const base = openCursor(parent);
   const most = WINDOW_BYTES / cursor.pageBytes;
   try {
     eachStretch(top, (page, pages) => {
       const found = cursor.at(page);
       const before = base.at(page);
-      const alike = alikeFrom(areas, page, Math.min(pages, found.pages));
-      const count = Math.min(Math.abs(alike), before.pages);
+      const count = areas.kept.alike(page, Math.min(pages, found.pages, before.pages));
       if (found.kind !== 'own') {
         sink.absent(page, count, found.flags);
         return count;
       }
-      if (alike < 0 || before.kind !== 'own') return copyOwn(page, count, found, cursor, sink, pulse);
+      if (areas.kept.has(page) || before.kind !== 'own') return copyOwn(work, page, count, found);
       if (isSamePlace(found, cursor, before, base)) {
-        sink.inParent(page, count, found.flags);
+        sink.inParent(page, count);
         return count;
       }
-      const some = Math.min(count, most);
+      const some = areas.lazy.alike(page, Math.min(count, most));
       pulse.beat(some * cursor.pageBytes);
       const content = cursor.read(found, some);
-      writeCompared(page, some, content, found.flags, base.read(before, some), cursor.pageBytes, sink);
+      const flags = lazyFlag(areas, page, found);
+      writeCompared(page, some, content, flags, base.read(before, some), cursor.pageBytes, sink);
       return some;
     });
   } finally {
@@ -195,7 +192,7 @@ export function writeCompared(
   sink: PageSink,
 ): void {
   comparePages(content, before, pageBytes, 0, pages, {
-    equal: (from, to) => sink.inParent(page + from, to - from, flags),
+    equal: (from, to) => sink.inParent(page + from, to - from),
     different: (from, to) => sink.own(page + from, content.subarray(from * pageBytes, to * pageBytes), flags),
   });
 }

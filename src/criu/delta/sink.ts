@@ -18,8 +18,8 @@ const MAX_RANGE_PAGES = 2 ** 32 - 1;
 export interface PageSink {
   /** Pages that the new checkpoint holds itself. `flags`: only LAZY of it counts. */
   readonly own: (page: number, content: Buffer, flags: number) => void;
-  /** Pages that its parent has. */
-  readonly inParent: (page: number, pages: number, flags: number) => void;
+  /** Pages that its parent has. They are never lazy: CRIU's daemon for lazy pages cannot bring them (criu/uffd.c, 4.2). */
+  readonly inParent: (page: number, pages: number) => void;
   /** Pages without content, as they were. */
   readonly absent: (page: number, pages: number, flags: number) => void;
   /** Writes what is left and closes the files. */
@@ -74,8 +74,8 @@ export function openSink(
       content.put(bytes);
       own += bytes.length / pageBytes;
     },
-    inParent: (page, pages, which) => {
-      range(page, pages, (which & LAZY) | IN_PARENT);
+    inParent: (page, pages) => {
+      range(page, pages, IN_PARENT);
       parent += pages;
     },
     absent: range,

@@ -2,11 +2,10 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, fail } from '../../model/errors.ts';
+import { MAX_LEVELS } from '../delta/chain.ts';
 import type { MemoryArea } from './memory-areas.ts';
 import { type PageMap, type PageRange, readPageMap } from './page-map.ts';
 
-/** Checkpoints that build on one another; more is an attack, or a loop. */
-const MAX_LEVELS = 64;
 /** Memory is read in pieces of this size. */
 const CHUNK_BYTES = 1 << 20;
 

@@ -1,12 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fail } from '../../model/errors.ts';
-import { PAGEMAP_ENTRY, PAGEMAP_HEAD, PRESENT } from '../delta/page-table.ts';
+import { IN_PARENT, PAGEMAP_ENTRY, PAGEMAP_HEAD, PRESENT } from '../delta/page-table.ts';
 import { IMAGE_MAGIC, iterateImage, readImageBytes } from '../images.ts';
 import { decodeMessage } from '../protobuf.ts';
-
-/** CRIU criu/include/pagemap.h PE_PARENT: the pages are in the checkpoint that this one builds on. */
-const IN_PARENT = 1 << 0;
 
 /** Sizes of pages that Linux has on the machines of CRIU. */
 const PAGE_SIZES = [4096, 16384, 65536];
