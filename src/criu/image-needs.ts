@@ -2,21 +2,38 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../model/errors.ts';
 import { IMAGE_MAGIC, MACHINES, readImage, readImageEntries } from './images.ts';
-import { optional, required } from './protobuf.ts';
+import { type Message, optional, repeated, required } from './protobuf.ts';
+import { type MountPoint, readMountPoints } from './view/mounts.ts';
 
 /** CRIU images/inventory.proto. */
 const INVENTORY = { lsmType: optional(6, 'uint32') };
 
-/** CRIU images/core.proto, core-x86.proto and creds.proto: what ties a thread to its host. */
+/** CRIU images/creds.proto; sets of capabilities are words of 32 bits, the lowest first. */
+const CREDS = {
+  inheritable: repeated(9, 'uint32'),
+  permitted: repeated(10, 'uint32'),
+  effective: repeated(11, 'uint32'),
+  bounding: repeated(12, 'uint32'),
+  ambient: repeated(19, 'uint32'),
+  lsmProfile: optional(15, 'string'),
+  noNewPrivileges: optional(18, 'uint32'),
+};
+
+/** CRIU images/core.proto, core-x86.proto: what ties a thread to its host. */
 const CORE = {
   mtype: required(1, 'uint32'),
   x86: optional(2, { fpregs: optional(3, { xsave: optional(13, { xstateBv: required(1, 'uint64') }) }) }),
-  thread: optional(5, { creds: optional(10, { lsmProfile: optional(15, 'string') }) }),
+  task: optional(3, { state: required(1, 'uint32'), seccompMode: optional(11, 'uint32') }),
+  thread: optional(5, {
+    creds: optional(10, CREDS),
+    seccompMode: optional(11, 'uint32'),
+  }),
 };
 
-/** CRIU images/mnt.proto, with the numbers of its fstype. */
-const MOUNT = { type: required(1, 'uint32') };
-const MOUNT_TYPES: Readonly<Record<number, 1 | 2>> = { 12: 1, 23: 2 };
+/** seccomp_mode (CRIU images/core.proto). */
+const SECCOMP_DISABLED = 0;
+
+const MOUNT_TYPES: Readonly<Record<string, 1 | 2>> = { cgroup: 1, cgroup2: 2 };
 
 /** lsmtype (CRIU images/inventory.proto). */
 const MODULES = ['none', 'selinux', 'apparmor'] as const;
@@ -37,6 +54,25 @@ export interface ImageNeeds {
   readonly connections: number;
   /** File locks. */
   readonly locks: number;
+  /** What the processes may do once they are restored, whatever the container's configuration says. */
+  readonly privileges: ImagePrivileges;
+}
+
+export interface ImagePrivileges {
+  /** Bits of capabilities (linux/capability.h) that any thread has or can come to have. */
+  readonly capabilities: bigint;
+  /** A thread has no seccomp filter. */
+  readonly unfiltered: boolean;
+  /** A thread may gain privileges by exec. */
+  readonly gains: boolean;
+  /** Mounts that CRIU would make itself, of file systems that may show what is the host's. */
+  readonly mounts: readonly ForeignMount[];
+}
+
+export interface ForeignMount {
+  readonly type: string;
+  readonly source: string;
+  readonly destination: string;
 }
 
 /**
@@ -47,11 +83,13 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
   const names = await namesIn(directory);
   if (!names.includes('inventory.img')) return undefined;
   const [inventory] = await readImage(join(directory, 'inventory.img'), IMAGE_MAGIC.inventory, INVENTORY);
-  const threads = await threadNeeds(directory, names);
+  const { privileges, ...threads } = await threadNeeds(directory, names);
+  const mounts = await readMountPoints(directory);
   return {
     ...threads,
+    privileges: { ...privileges, mounts: foreignMounts(mounts) },
     lsm: MODULES[inventory?.lsmType ?? 0] ?? 'none',
-    cgroupVersion: await cgroupVersion(directory, names),
+    cgroupVersion: cgroupVersion(mounts),
     connections: names.filter((name) => /^tcp-stream-[0-9a-f]+\.img$/.test(name)).length,
     locks: names.includes('filelocks.img')
       ? (await readImageEntries(join(directory, 'filelocks.img'))).entries.length
@@ -59,13 +97,20 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
   };
 }
 
+type Privileges = { -readonly [K in keyof Omit<ImagePrivileges, 'mounts'>]: ImagePrivileges[K] };
+
 async function threadNeeds(
   directory: string,
   names: readonly string[],
-): Promise<Pick<ImageNeeds, 'machine' | 'xstate' | 'profiles'>> {
+): Promise<
+  Pick<ImageNeeds, 'machine' | 'xstate' | 'profiles'> & {
+    readonly privileges: Privileges;
+  }
+> {
   const machines = new Set<number>();
   const profiles = new Set<string>();
   let xstate = 0n;
+  const privileges: Privileges = { capabilities: 0n, unfiltered: false, gains: false };
   // One after another: a container may have thousands of threads.
   for (const name of names.filter((each) => /^core-\d+\.img$/.test(each))) {
     for (const core of await readImage(join(directory, name), IMAGE_MAGIC.core, CORE)) {
@@ -74,6 +119,13 @@ async function threadNeeds(
       xstate |= core.x86?.fpregs?.xsave?.xstateBv ?? 0n;
       const profile = core.thread?.creds?.lsmProfile;
       if (profile !== undefined && profile !== '') profiles.add(profile);
+      addPrivileges(privileges, core);
+    }
+  }
+  // CRIU before 2.0 kept credentials apart, and newer ones still take them from there.
+  for (const name of names.filter((each) => /^creds-\d+\.img$/.test(each))) {
+    for (const creds of await readImage(join(directory, name), IMAGE_MAGIC.creds, CREDS)) {
+      addCredentials(privileges, creds);
     }
   }
   const [machine = 0] = machines;
@@ -81,16 +133,42 @@ async function threadNeeds(
     machine: machine === 0 ? undefined : (MACHINES[machine] ?? 'unknown'),
     xstate,
     profiles: [...profiles],
+    privileges,
   };
 }
 
-async function cgroupVersion(directory: string, names: readonly string[]): Promise<1 | 2 | undefined> {
-  for (const name of names.filter((each) => /^mountpoints-\d+\.img$/.test(each))) {
-    const mounts = await readImage(join(directory, name), IMAGE_MAGIC.mounts, MOUNT);
-    const versions = mounts.flatMap(({ type }) => MOUNT_TYPES[type] ?? []);
-    if (versions.length > 0) return versions.includes(1) ? 1 : 2;
+/** Zombies have no part of a thread; they do nothing any more. */
+function addPrivileges(sum: Privileges, { task, thread }: Message<typeof CORE>): void {
+  if (thread === undefined) return;
+  if (thread.creds !== undefined) addCredentials(sum, thread.creds);
+  const mode = thread.seccompMode ?? task?.seccompMode ?? SECCOMP_DISABLED;
+  if (mode === SECCOMP_DISABLED) sum.unfiltered = true;
+}
+
+function addCredentials(sum: Privileges, creds: Message<typeof CREDS>): void {
+  const { inheritable, permitted, effective, bounding, ambient } = creds;
+  for (const words of [inheritable, permitted, effective, bounding, ambient]) {
+    for (const [index, word] of words.entries()) sum.capabilities |= BigInt(word) << BigInt(32 * index);
   }
-  return undefined;
+  if ((creds.noNewPrivileges ?? 0) === 0) sum.gains = true;
+}
+
+/** What CRIU mounts anew shows nothing but the container's own namespaces, memory and cgroups. */
+const CONFINED_TYPES = ['proc', 'sysfs', 'tmpfs', 'devpts', 'mqueue', 'cgroup', 'cgroup2'];
+
+/** The root, which lies below no other mount, and external mounts are the runtime's to give. */
+const foreignMounts = (mounts: readonly MountPoint[]): ForeignMount[] =>
+  mounts
+    .filter(({ id, parent, type, external, root, destination }) => {
+      const isRoot = destination === '/' && !mounts.some((other) => other.id === parent && other.id !== id);
+      const isDetour = [root, destination].some((path) => path.split('/').includes('..'));
+      return isDetour || !(isRoot || external || CONFINED_TYPES.includes(type));
+    })
+    .map(({ type, source, destination }) => ({ type, source, destination }));
+
+function cgroupVersion(mounts: readonly MountPoint[]): 1 | 2 | undefined {
+  const versions = mounts.flatMap(({ type }) => MOUNT_TYPES[type] ?? []);
+  return versions.includes(1) ? 1 : versions[0];
 }
 
 async function namesIn(directory: string): Promise<string[]> {

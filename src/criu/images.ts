@@ -15,6 +15,7 @@ export const IMAGE_MAGIC = {
   core: 0x55053847,
   pagemap: 0x56084025,
   ids: 0x54432030,
+  creds: 0x54023547,
   mm: 0x57492820,
   files: 0x56303138,
   fdinfo: 0x56213732,

@@ -76,6 +76,12 @@ test('data that ends early, another wire type and a missing field are refused', 
   }
 });
 
+test('a message that occurs twice where there can be one is refused, since readers differ in what counts', () => {
+  const schema = { inner: optional(1, { value: optional(1, 'uint32') }) };
+  assert.deepEqual(decodeMessage(bytes('0a020801'), schema).inner, { value: 1 });
+  refused('0a020801 0a020802', schema);
+});
+
 test('messages that nest too deeply are refused', () => {
   let schema: MessageSchema = { value: optional(1, 'uint32') };
   let data = Buffer.alloc(0);

@@ -69,7 +69,7 @@ const broken = (what: string): never =>
 /**
  * Decodes one protobuf message (proto2 wire format, protobuf.dev/programming-guides/encoding). Unknown fields are
  * skipped, packed repeated numbers are accepted. Fails with IMAGE_INVALID for data that ends early, a field of another
- * wire type, or a required field that is missing.
+ * wire type, a message that occurs twice where there can be one, or a required field that is missing.
  */
 export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema: S, depth = 0): Message<S> {
   if (depth > MAX_DEPTH) broken('messages nest too deeply');
@@ -86,6 +86,10 @@ export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema
       continue;
     }
     const { name, field } = known;
+    // Readers differ in whether they join such parts or take the last; no writer makes them.
+    if (typeof field.type === 'object' && field.rule !== 'repeated' && values.has(name)) {
+      broken(`the field ${name} occurs twice`);
+    }
     const found = readField(cursor, wire, field.type, depth);
     const list = lists.get(name) ?? [];
     for (const value of found) list.push(value);

@@ -1,61 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOk } from '../../src/system/process.ts';
-import { imageName } from '../fixtures/images.ts';
-import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
-
-/** What the tests change of config.dump and spec.dump. */
-interface Dump {
-  readonly cryopod: {
-    readonly config: {
-      mounts: unknown[];
-      devices: unknown[];
-      annotations: Record<string, string>;
-      readonly security: { privileged: boolean; capAdd: string[] };
-    };
-  };
-}
-
-interface Unpacked {
-  readonly directory: string;
-  readonly pack: () => Promise<string>;
-  readonly edit: (change: (config: Dump['cryopod']['config']) => void) => Promise<void>;
-}
-
-/** Exports a container with a changed file and a volume, removes all of it, and takes the archive apart. */
-async function takenApart(box: Sandbox): Promise<Unpacked> {
-  const archive = join(box.directory, 'c.tar');
-  const directory = join(box.directory, 'apart');
-  const options = ['--network', 'none', '-v', 'data:/data'];
-  await box.ok(['run', '-d', '--name', 'c', ...options, imageName('busybox'), 'sleep', '1000']);
-  await box.ok(['exec', 'c', 'sh', '-c', 'echo new >/new; echo kept >/data/file']);
-  await box.ok(['container', 'checkpoint', '-c', 'none', '-e', archive, 'c']);
-  await box.ok(['rm', '-v', 'c']);
-  await box.ok(['volume', 'rm', '--all']);
-  await mkdir(directory);
-  await runOk(['tar', '-xf', archive, '-C', directory], 'take the archive apart');
-  await rm(join(directory, 'cryopod.sums'));
-  const path = join(directory, 'config.dump');
-  return {
-    directory,
-    pack: async () => {
-      await runOk(['tar', '-cf', archive, '-C', directory, '.'], 'pack the archive');
-      return archive;
-    },
-    edit: async (change) => {
-      const dump = JSON.parse(await readFile(path, 'utf8')) as Dump;
-      change(dump.cryopod.config);
-      await writeFile(path, JSON.stringify(dump));
-    },
-  };
-}
-
-async function assertNothingMade(box: Sandbox): Promise<void> {
-  assert.equal(await box.ok(['ps', '-aq']), '');
-  assert.equal(await box.ok(['volume', 'ls', '-q']), '');
-}
+import { withSandbox } from '../fixtures/sandbox.ts';
+import { assertNothingMade, takenApart } from './taken-apart.ts';
 
 test('What an archive asks for of the host is refused, each thing by its name, and nothing is created', async () => {
   await withSandbox(async (box) => {

@@ -13,6 +13,7 @@ const MOUNT = {
   source: required(8, 'string'),
   options: required(9, 'string'),
   external: optional(13, 'bool'),
+  externalKey: optional(18, 'string'),
   typeName: optional(14, 'string'),
 };
 
@@ -49,6 +50,9 @@ const UTS = { nodename: required(1, 'string'), domainname: required(2, 'string')
 
 /** What was mounted when the processes were frozen. */
 export interface MountPoint {
+  /** Numbers that tell the tree: of the mount, and of the one that it lies on. */
+  readonly id: number;
+  readonly parent: number;
   readonly destination: string;
   readonly type: string;
   readonly source: string;
@@ -65,17 +69,22 @@ export async function readMountPoints(directory: string): Promise<MountPoint[]> 
   for (const name of await imagesNamed(directory, /^mountpoints-\d+\.img$/)) {
     for (const mount of await readImage(join(directory, name), IMAGE_MAGIC.mounts, MOUNT)) {
       mounts.push({
+        id: mount.id,
+        parent: mount.parent,
         destination: absolute(mount.mountpoint),
         type: TYPES[mount.type] || (mount.typeName ?? ''),
         source: mount.source,
         root: mount.root,
         options: mount.options,
-        external: mount.external ?? false,
+        external: mount.external === true || isGiven(mount.externalKey),
       });
     }
   }
   return mounts;
 }
+
+/** The runtime gives what a key names; CRIU looks by itself for what the keys of its own say (CRIU criu/include/mount.h). */
+const isGiven = (key: string | undefined): boolean => key !== undefined && !key.startsWith('CRIU:');
 
 /** The container's host name (utsns-N.img); undefined where it shares the host's. Fails with IMAGE_INVALID. */
 export async function readHostname(directory: string): Promise<string | undefined> {

@@ -1,3 +1,5 @@
+import { CAPABILITIES } from '../../../model/capabilities.ts';
+import { boundingSet, capabilityNames } from '../../../runtime/spec/capabilities.ts';
 import { type Finding, obstacle, ok, warning } from './finding.ts';
 import type { ImageNeeds, ImportFacts } from './types.ts';
 
@@ -5,6 +7,7 @@ import type { ImageNeeds, ImportFacts } from './types.ts';
 export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] => {
   const found = [
     ...riskFindings(facts, trust),
+    ...imageFindings(facts, trust),
     ...labelFindings(facts),
     ...seccompFindings(facts),
     ...droppedFindings(facts),
@@ -13,12 +16,44 @@ export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] 
 };
 
 const riskFindings = ({ archive }: ImportFacts, trust: boolean): Finding[] =>
-  archive.risks.map((risk) => {
-    const sentence = `the container in ${archive.name} ${risk.sentence}`;
-    if (trust) return warning('security', sentence);
-    const hint = 'Add --trust if you know where the archive comes from and want that.';
-    return obstacle('security', 'RESTORE_REFUSED', sentence, hint);
-  });
+  archive.risks.map(({ sentence }) => asRisk(archive.name, sentence, trust));
+
+function asRisk(archive: string, what: string, trust: boolean): Finding {
+  const sentence = `the container in ${archive} ${what}`;
+  if (trust) return warning('security', sentence);
+  const hint = 'Add --trust if you know where the archive comes from and want that.';
+  return obstacle('security', 'RESTORE_REFUSED', sentence, hint);
+}
+
+/**
+ * CRIU gives processes what their images say, whatever the container's configuration does: an archive whose images say
+ * more than its configuration asks for as much as one that says so.
+ */
+function imageFindings({ archive, needs }: ImportFacts, trust: boolean): Finding[] {
+  if (needs === undefined) return [];
+  const { security } = archive.config;
+  const { capabilities, unfiltered, gains, mounts } = needs.privileges;
+  const allowed = boundingSet(security, { capabilities: CAPABILITIES }).names;
+  const wider = security.privileged
+    ? []
+    : capabilityNames(capabilities).filter((name) => !allowed.includes(name));
+  const sentences = [
+    ...(wider.length === 0
+      ? []
+      : [`has processes with more capabilities than its configuration gives: ${wider.join(', ')}`]),
+    ...(unfiltered && security.seccomp === undefined && !security.privileged
+      ? ['has processes without the seccomp filter that its configuration gives']
+      : []),
+    ...(gains && security.noNewPrivileges
+      ? ['has processes that may gain privileges, which its configuration forbids']
+      : []),
+    ...mounts.map(
+      ({ type, source, destination }) =>
+        `has a file system of its own at ${destination}: ${type || 'unknown'} of ${source}`,
+    ),
+  ];
+  return sentences.map((sentence) => asRisk(archive.name, sentence, trust));
+}
 
 const MODULES: Readonly<Record<ImageNeeds['lsm'], string>> = {
   none: 'no security module',

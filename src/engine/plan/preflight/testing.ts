@@ -30,6 +30,7 @@ export const NEEDS: ImageNeeds = {
   cgroupVersion: 2,
   connections: 0,
   locks: 0,
+  privileges: { capabilities: 0n, unfiltered: false, gains: true, mounts: [] },
 };
 
 export const OPTIONS: ImportCheckOptions = {
