@@ -18,6 +18,9 @@ export interface PodmanPeer extends Engine {
   readonly close: () => Promise<void>;
 }
 
+/** For an exchange with another podman than the host's, by hand. */
+const PODMAN_ROOT = process.env.CRYOPOD_PODMAN_ROOT ?? '';
+
 /** Where podman keeps its store by default, and what archives name as the place of their volumes. */
 const STORE = '/var/lib/containers';
 
@@ -67,13 +70,18 @@ export async function openPodmanPeer(directory: string): Promise<PodmanPeer | un
   return { ok, close };
 }
 
-/** Lays the store over the host's, and a /dev/shm of its own where podman keeps its locks; $1 is the directory. */
+/**
+ * Lays the store over the host's, and a /dev/shm of its own where podman keeps its locks; $1 is the directory. $2 is the
+ * root directory of unpacked packages whose programs and libraries stand for the host's: another podman, with all it needs
+ * (`fetch_closure` in scripts/setup/closure.sh makes such a one). Empty for the host's podman.
+ */
 const LAY_OVER = `
+  if [ -n "$2" ]; then mount -t overlay overlay -o "ro,lowerdir=$2/usr:/usr" /usr || exit; fi
   mount --bind "$1/store" ${STORE} && mount --bind "$1/shm" /dev/shm && echo ready && exec cat`;
 
 /** A process that keeps the mount namespace until its stdin is closed, so that it ends with the test in any case. */
 async function keepNamespace(directory: string): Promise<ChildProcess> {
-  const unshare = ['--mount', '--propagation', 'slave', 'sh', '-c', LAY_OVER, 'sh', directory];
+  const unshare = ['--mount', '--propagation', 'slave', 'sh', '-c', LAY_OVER, 'sh', directory, PODMAN_ROOT];
   const child = spawn('unshare', unshare, {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: childEnvironment(),
