@@ -1,3 +1,6 @@
+import type { SecurityOptions } from './container.ts';
+import { fail } from './errors.ts';
+
 /** Bit order of linux/capability.h. */
 export const CAPABILITIES = [
   'CAP_CHOWN',
@@ -57,3 +60,39 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_SETUID',
   'CAP_SYS_CHROOT',
 ];
+
+/** The names for a bit mask as /proc/PID/status shows it. */
+export const capabilityNames = (mask: bigint): string[] =>
+  CAPABILITIES.filter((_, bit) => (mask & (1n << BigInt(bit))) !== 0n);
+
+function checkNames(names: readonly string[], verb: string): void {
+  const unknown = names.find((name) => name !== 'ALL' && !(CAPABILITIES as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    fail('USAGE', { message: `capability to ${verb} is unknown: "${unknown}": invalid argument` });
+  }
+}
+
+/**
+ * The names in the container's bounding set, sorted. Those that this host does not have are left out: an asked-for one
+ * is told in `missing`. Fails with USAGE for a name that no kernel knows.
+ */
+export function boundingSet(
+  security: SecurityOptions,
+  host: { readonly capabilities: readonly string[] },
+): { readonly names: string[]; readonly missing: string[] } {
+  const { privileged, capAdd, capDrop } = security;
+  checkNames(capAdd, 'add');
+  checkNames(capDrop, 'drop');
+  const all = privileged || capAdd.includes('ALL');
+  const dropAll = capDrop.includes('ALL');
+  const base = all ? host.capabilities : dropAll ? [] : DEFAULT_CAPABILITIES;
+  const added = capAdd.filter((name) => name !== 'ALL');
+  const wanted = new Set([...base, ...added]);
+  for (const name of capDrop) wanted.delete(name);
+  return {
+    names: [...wanted]
+      .filter((name) => host.capabilities.includes(name))
+      .toSorted((a, b) => a.localeCompare(b)),
+    missing: added.filter((name) => !host.capabilities.includes(name)),
+  };
+}

@@ -1,6 +1,7 @@
+import { boundingSet } from '../model/capabilities.ts';
 import type { ContainerConfig, SecurityOptions } from '../model/container.ts';
 import { mergeEnv, processEnv, UMASK } from './environment.ts';
-import { boundingSet, processCapabilities } from './spec/capabilities.ts';
+import { processCapabilities } from './spec/capabilities.ts';
 import { processLimits } from './spec/limits.ts';
 import type { OciProcess } from './spec/types.ts';
 import type { HostFacts, ResolvedUser } from './types.ts';

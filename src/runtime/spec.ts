@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { boundingSet } from '../model/capabilities.ts';
 import type { ContainerConfig } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { goJson } from '../model/go-json.ts';
 import { writeDurable } from '../system/durable.ts';
 import { processEnv, UMASK } from './environment.ts';
-import { boundingSet, processCapabilities } from './spec/capabilities.ts';
+import { processCapabilities } from './spec/capabilities.ts';
 import { processLimits } from './spec/limits.ts';
 import { containerMounts, rootPropagation } from './spec/mounts.ts';
 import { containerNamespaces } from './spec/namespaces.ts';

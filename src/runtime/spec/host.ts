@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { capabilityNames } from '../../model/capabilities.ts';
 import { CAP_SYS_RESOURCE, hasCapability } from '../../system/procfs.ts';
 import type { HostFacts } from '../types.ts';
-import { capabilityNames } from './capabilities.ts';
 
 /** linux/magic.h */
 const CGROUP2_SUPER_MAGIC = 0x63677270;

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { boundingSet } from '../../model/capabilities.ts';
 import type { SecurityOptions } from '../../model/container.ts';
 import { fail, messageOf } from '../../model/errors.ts';
-import { boundingSet } from './capabilities.ts';
 import { hostFacts } from './host.ts';
 import { FALLBACK_PROFILE } from './seccomp-fallback.ts';
 import type { OciSeccomp, OciSeccompRule } from './types.ts';

@@ -1,5 +1,4 @@
-import { CAPABILITIES } from '../../../model/capabilities.ts';
-import { boundingSet, capabilityNames } from '../../../runtime/spec/capabilities.ts';
+import { boundingSet, CAPABILITIES, capabilityNames } from '../../../model/capabilities.ts';
 import { type Finding, obstacle, ok, warning } from './finding.ts';
 import type { ImageNeeds, ImportFacts } from './types.ts';
 
