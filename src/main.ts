@@ -114,6 +114,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : ERROR_TABLE.INTERNAL.exit);
 });
 
+// Nor are diagnostics that nobody can read any more, as those of a process that outlives the command that started it.
+process.stderr.on('error', () => undefined);
+
 /** A function of its own because the bundle is CommonJS, which starts faster but has no await at the top level. */
 async function start(): Promise<void> {
   try {

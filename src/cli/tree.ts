@@ -126,6 +126,12 @@ const CONTAINER_ONLY: readonly CommandLeaf[] = [
     { hidden: true },
   ),
   leaf(
+    'serve-pages',
+    'Serve the memory of a container that is restored lazily',
+    at(() => import('./commands/serve-pages.ts')),
+    { hidden: true },
+  ),
+  leaf(
     'exists',
     'Tell whether a container exists',
     at(() => import('./commands/container-exists.ts')),

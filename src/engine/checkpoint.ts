@@ -16,6 +16,7 @@ import { checkpointFacts } from './checkpoint-facts.ts';
 import { dumpIsComplete, holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { dump } from './dump.ts';
+import { untilPagesAreIn } from './lazy-pages.ts';
 import { processLives } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { settleExit } from './settle.ts';
@@ -42,6 +43,7 @@ export async function checkpointContainer(
   options: CheckpointOptions,
 ): Promise<CheckpointResult> {
   const begun = monotonicMicroseconds();
+  await untilPagesAreIn(ctx, nameOrId);
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
     refuseCheckpoint(container, options, await checkpointFacts(ctx, container));

@@ -19,6 +19,7 @@ import { type ExportOptions, type Figures, openExport, publishArchive } from './
 import { exportFacts } from './export-space.ts';
 import { exportThroughCheckpoint } from './export-through.ts';
 import { endUnlessFrozen, goesOn, whileFrozen } from './frozen.ts';
+import { untilPagesAreIn } from './lazy-pages.ts';
 import { needsLocalCheckpoint, refuseCheckpoint } from './plan/checkpoint.ts';
 import { withContainer } from './with-container.ts';
 
@@ -34,6 +35,7 @@ export async function exportContainer(
   options: ExportOptions,
 ): Promise<CheckpointResult> {
   const begun = monotonicMicroseconds();
+  await untilPagesAreIn(ctx, nameOrId);
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
     const facts = await exportFacts(ctx, container, options);

@@ -30,6 +30,7 @@ import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 import { type ImportedArchive, placeImages, readArchive, readDeleted } from './import-archive.ts';
 import { importedImage } from './import-image.ts';
+import { requireLazy } from './lazy-pages.ts';
 import { type ImportedVolume, planImport } from './plan/import.ts';
 import type { Finding } from './plan/preflight/finding.ts';
 import { importFindings, refuseImport } from './plan/preflight/import.ts';
@@ -98,6 +99,7 @@ export async function thawArchive(
     logPathOf: (id) => join(bundleDirectory(ctx.store, id), 'ctr.log'),
     newId: () => randomBytes(32).toString('hex'),
   });
+  if (choice.lazy === true) await requireLazy(ctx, plan.config);
   const { id } = plan.config;
   const figures = await withLock(
     ctx.db,

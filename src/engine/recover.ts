@@ -6,7 +6,7 @@ import { clearCriuLock } from '../network/criu-lock.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { openRuntime } from '../runtime/runtime.ts';
-import { containerById } from '../state/containers.ts';
+import { containerById, updateState } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { waitFor } from '../system/clock.ts';
@@ -19,10 +19,12 @@ import type { EngineContext } from './context.ts';
 import { endContainer } from './export-end.ts';
 import { removeLinkRemaps } from './export-links.ts';
 import { removeVolumes } from './import.ts';
+import { stopPages } from './lazy-pages.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { release } from './release.ts';
 import { removeLocked } from './remove.ts';
 import { finishRestore } from './restore.ts';
+import { giveUpLocked } from './serve-pages.ts';
 import { settleExit } from './settle.ts';
 
 type Repair = (ctx: EngineContext, entry: JournalEntry, container: Container | undefined) => Promise<void>;
@@ -35,6 +37,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   export: repairExport,
   import: repairImport,
   restore: repairRestore,
+  pages: repairPages,
   remove: repairRemove,
 };
 
@@ -192,10 +195,27 @@ async function repairRestore(
     await finishRestore(ctx, container, { keep: data.keep === true });
     return;
   }
+  await stopPages(ctx, container.config.id);
   await deleteFromRuntime(ctx, container);
   const { netns, networkHeld } = container.state;
   if (networkHeld && netns !== undefined) await holdNetwork(netns);
   await release(ctx, container, { keepNetwork: networkHeld });
+}
+
+/**
+ * Nobody knows whether the server of a lazy restore has given all pages once its watcher has died: the container goes back
+ * to its checkpoint, which is whole.
+ */
+async function repairPages(
+  ctx: EngineContext,
+  _: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined || container.state.pages === undefined) return;
+  if (recordedAsActive(container)) {
+    await giveUpLocked(ctx, container, 'the process that watched over it was killed');
+  }
+  updateState(ctx.db, container.config.id, { pages: undefined });
 }
 
 /** An import that came to running processes is finished; of any other, all that it created goes. */
@@ -210,6 +230,7 @@ async function repairImport(
   }
   if (container === undefined) await removeLeftFiles(ctx, subject);
   else {
+    await stopPages(ctx, container.config.id);
     await deleteFromRuntime(ctx, container);
     await removeLocked(ctx, container, { volumes: false });
   }

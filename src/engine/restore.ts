@@ -9,7 +9,7 @@ import { releaseNetwork } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm-archive.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
 import { openRuntime } from '../runtime/runtime.ts';
-import { replaceContainer, updateState } from '../state/containers.ts';
+import { containerById, replaceContainer, updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
@@ -23,6 +23,7 @@ import { criuProbe } from './criu-probe.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
 import { fetchExported } from './import-archive.ts';
+import { lazyAbility, startPages, stopPages, untilPagesAreIn } from './lazy-pages.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
 import { type RestoreOptions, refuseRestore, withoutIgnoredAddresses } from './plan/restore.ts';
@@ -50,6 +51,7 @@ export async function restoreContainer(
   options: RestoreOptions,
 ): Promise<RestoreResult> {
   const begun = monotonicMicroseconds();
+  await untilPagesAreIn(ctx, nameOrId);
   return await withContainer(ctx, nameOrId, 'restore', async (container) => {
     const { id, runtime: name, cgroupManager } = container.config;
     const runtime = openRuntime(ctx.store, name, { cgroupManager });
@@ -58,6 +60,7 @@ export async function restoreContainer(
       isRoot: process.geteuid?.() === 0,
       complete: holdsImages(checkpointDirectory(ctx.store, id)),
       runtime: await runtime.canCheckpoint(),
+      lazy: options.lazy === true ? await lazyAbility(ctx, runtime) : undefined,
     });
     requireCriu(await criuProbe(ctx));
     await checkPageFiles(checkpointDirectory(ctx.store, id));
@@ -99,6 +102,11 @@ export async function thaw(
     const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
       tcpClose: options.tcpClose,
     });
+    // Undone after the processes have ended: without their server they would see pages of zeros.
+    if (options.lazy === true) {
+      cleanup.add('end the server of pages', () => stopPages(ctx, id));
+      await startPages(ctx, container, options);
+    }
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     const begun = monotonicMicroseconds();
     const { pid, monitorPid } = await explainRestoreFailure(container, images, () =>
@@ -109,7 +117,12 @@ export async function thaw(
         exitCommand: exitCommand(ctx, id),
         criuEnvironment,
         inherit: reservation.fds,
-        restore: { imagePath: images, tcpEstablished: options.tcpEstablished, fileLocks: options.fileLocks },
+        restore: {
+          imagePath: images,
+          tcpEstablished: options.tcpEstablished,
+          fileLocks: options.fileLocks,
+          lazyPages: options.lazy,
+        },
       }),
     );
     const runtimeDuration = monotonicMicroseconds() - begun;
@@ -131,6 +144,7 @@ export async function thaw(
       checkpointed: false,
       restored: true,
       restoredAt: timestamp(),
+      error: undefined,
     });
     // What this restore ignored must not come back with the next start.
     if (options.ignoreStaticIp || options.ignoreStaticMac) {
@@ -141,13 +155,17 @@ export async function thaw(
   });
 }
 
-/** The processes run: the checkpoint has served, unless it is to be kept. May be repeated. */
+/**
+ * The processes run: the checkpoint has served, unless it is to be kept, or memory still comes from it; then the watcher of
+ * its pages calls this again. May be repeated.
+ */
 export async function finishRestore(
   ctx: EngineContext,
   { config: { id } }: Container,
   { keep }: Pick<RestoreOptions, 'keep'>,
 ): Promise<void> {
   faultPoint('restore.recorded');
+  if (containerById(ctx.db, id)?.state.pages !== undefined) return;
   if (keep) {
     updateState(ctx.db, id, { restoreLog: restoreLogPath(ctx.store, id) });
     return;

@@ -70,6 +70,7 @@ export async function startLocked(
     const running = {
       ...holdings,
       status: 'running',
+      error: undefined,
       pid,
       pidStart: processStat(pid)?.startTime ?? '',
       monitorPid,

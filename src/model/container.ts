@@ -156,6 +156,10 @@ export interface ContainerState {
   readonly restored: boolean;
   readonly restoredAt?: string | undefined;
   readonly restoreLog?: string | undefined;
+  /** The process that watches over memory that still comes after a lazy restore; undefined once all is in. */
+  readonly pages?: { readonly pid: number; readonly pidStart: string } | undefined;
+  /** Why the container was stopped, where that was not its own end. */
+  readonly error?: string | undefined;
   /** Path of the network namespace file while there is one. */
   readonly netns?: string | undefined;
   readonly networks: Readonly<Record<string, NetworkStatus>>;

@@ -17,6 +17,7 @@ const cgroupArgs = (): string[] => (hasV1Hierarchies() ? ['--manage-cgroups-mode
 export const crun: RuntimeFlavor = {
   checkpointArgs: (request) => [...commonCheckpointArgs(request), ...cgroupArgs()],
   restoreArgs: (options) => [...commonCriuArgs(options), ...cgroupArgs()],
+  lazyPages: false,
   checkpoints: (versionText) => versionText.includes('+CRIU'),
   whyNot: 'it was built without CRIU (its --version does not show +CRIU)',
   unknownContainer: /No such file or directory|does not exist/i,

@@ -4,7 +4,11 @@ import type { RuntimeFlavor } from './flavor.ts';
 /** runc: all versions know checkpoint; CRIU is a program that it starts from PATH. */
 export const runc: RuntimeFlavor = {
   checkpointArgs: commonCheckpointArgs,
-  restoreArgs: commonCriuArgs,
+  restoreArgs: (options) => [
+    ...commonCriuArgs(options),
+    ...(options.lazyPages === true ? ['--lazy-pages'] : []),
+  ],
+  lazyPages: true,
   checkpoints: (_version, checkpointHelp) => checkpointHelp,
   whyNot: 'its binary has no checkpoint command',
   unknownContainer: /container does not exist|does not exist/i,

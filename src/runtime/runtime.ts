@@ -113,8 +113,9 @@ function abilities(
   path: string,
   flavor: RuntimeFlavor,
   globalArgs: readonly string[],
-): Pick<OciRuntime, 'probe' | 'canCheckpoint' | 'exec'> {
+): Pick<OciRuntime, 'probe' | 'canCheckpoint' | 'exec' | 'lazyPages'> {
   return {
+    lazyPages: flavor.lazyPages,
     probe: () => probeRuntime(store, path),
     canCheckpoint: async () => {
       const probe = await probeRuntime(store, path);

@@ -88,11 +88,15 @@ export interface OciRuntime {
    * into the file that {@link CheckpointRequest.criuEnvironment} names.
    */
   readonly checkpoint: (id: string, request: CheckpointRequest) => Promise<void>;
+  /** Knows {@link RestoreOptions.lazyPages}. */
+  readonly lazyPages: boolean;
   /** Arguments for the monitor's restore call; the two runtimes differ in them. */
   readonly restoreArgs: (options: RestoreOptions) => readonly string[];
 }
 
 export interface RestoreOptions {
+  /** A server of pages is there: memory comes while the processes run already. */
+  readonly lazyPages?: boolean | undefined;
   /** Directory of CRIU's images. restore.log and stats-restore go into the bundle directory. */
   readonly imagePath: string;
   readonly tcpEstablished: boolean;

@@ -35,6 +35,9 @@ export const FAULT_POINTS = [
   'restore.running',
   'restore.released',
   'restore.recorded',
+  'pages.journalled',
+  'pages.in',
+  'pages.given-up',
   'remove.journalled',
   'remove.unmounted',
   'remove.deleted',
@@ -43,6 +46,10 @@ export const FAULT_POINTS = [
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
 const ERRNO: Readonly<Record<string, string>> = { eio: 'i/o error', enospc: 'no space left on device' };
+
+/** For a process of cryopod's own that this one starts: the fault may be asked for of a point in it. */
+export const faultEnvironment = (): Record<string, string> =>
+  process.env.CRYOPOD_FAULT === undefined ? {} : { CRYOPOD_FAULT: process.env.CRYOPOD_FAULT };
 
 /**
  * Does what `CRYOPOD_FAULT=name:action` asks for at this point: `kill` (SIGKILL to this process), `eio` or `enospc`

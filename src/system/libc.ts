@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import type { LibraryHandle } from 'koffi';
 import { CryopodError, messageOf } from '../model/errors.ts';
@@ -14,6 +15,9 @@ const S_IFIFO = 0o010000;
 /** fcntl(2). */
 const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
+/** Numbers of system calls that are the same on all machines (asm-generic/unistd.h). */
+const PIDFD_OPEN = 434;
+const PIDFD_GETFD = 438;
 /** poll(2); error and hang-up are reported unasked. */
 const POLLIN = 1;
 
@@ -23,6 +27,15 @@ interface Libc {
   readonly lgetxattr: (path: Buffer, name: string, value: Buffer, size: number) => number;
   readonly mknod: (path: string, mode: number, device: number) => number;
   readonly fcntl: (fd: number, command: number, type: 'int', argument: number) => number;
+  readonly syscall: (
+    number: number,
+    a: 'int',
+    first: number,
+    b: 'int',
+    second: number,
+    c: 'int',
+    third: number,
+  ) => number;
   readonly poll: Poll;
   readonly errno: () => number;
 }
@@ -59,6 +72,7 @@ async function load(): Promise<Libc> {
         'long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
       ),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
+      syscall: library.func('long syscall(long number, ...)'),
       fcntl: library.func('int fcntl(int fd, int command, ...)'),
       poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int milliseconds)') as Poll,
       errno: () => koffi.errno(),
@@ -139,6 +153,20 @@ export async function makeFifo(path: string): Promise<void> {
 export async function makeBlocking(fd: number): Promise<void> {
   const calls = await libc();
   check(calls.fcntl(fd, F_SETFL, 'int', 0), calls, 'fcntl F_SETFL');
+}
+
+/** A copy of another process's open descriptor (pidfd_getfd(2)); the caller closes it. Throws EBADF, ESRCH, EPERM. */
+export async function takeDescriptor(pid: number, fd: number): Promise<number> {
+  const calls = await libc();
+  const process = calls.syscall(PIDFD_OPEN, 'int', pid, 'int', 0, 'int', 0);
+  check(process, calls, `pidfd_open of ${pid}`);
+  try {
+    const copy = calls.syscall(PIDFD_GETFD, 'int', process, 'int', fd, 'int', 0);
+    check(copy, calls, `pidfd_getfd of ${fd} of process ${pid}`);
+    return copy;
+  } finally {
+    closeSync(process);
+  }
 }
 
 /** What can be told of a FIFO that was opened for reading with O_NONBLOCK before anyone opened it for writing. */

@@ -57,10 +57,10 @@ async function breakAt(box: Sandbox, point: FaultPoint, action: string): Promise
   await box.ok(['rm', '-f', '-t', '0', 'c']);
 }
 
-/** Where no container is at hand afterwards, but an archive: archives.test.ts. */
-const isOfArchives = (point: FaultPoint): boolean => /^(?:export|import)\./.test(point);
+/** Points that need more than a command on a container: archives.test.ts, lazy.test.ts. */
+const hasOwnSuite = (point: FaultPoint): boolean => /^(?:export|import|pages)\./.test(point);
 
-for (const point of FAULT_POINTS.filter((one) => !isOfArchives(one))) {
+for (const point of FAULT_POINTS.filter((one) => !hasOwnSuite(one))) {
   test(`${point}: whatever breaks there, the container is whole afterwards and can be used again`, async () => {
     await withSandbox(async (box) => {
       for (const action of ACTIONS) await breakAt(box, point, action);

@@ -44,6 +44,7 @@ export const command = defineCommand({
     'container restore db',
     'container restore --keep db',
     'container restore --all',
+    'container restore --lazy db',
     'container restore --import db.tar.zst',
     'container restore --import db.tar.zst --name copy --publish 8081:80',
     'container restore --dry-run --import db.tar.zst',
@@ -66,6 +67,7 @@ export const command = defineCommand({
     },
     keep: { short: 'k', type: 'bool', help: "Keep the checkpoint and CRIU's logs" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
+    lazy: { type: 'bool', help: 'Let the processes run at once; their memory follows' },
     name: {
       short: 'n',
       type: 'string',

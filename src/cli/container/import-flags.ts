@@ -22,9 +22,17 @@ interface ImportFlags {
   readonly fileLocks: boolean;
   readonly ignoreStaticIp: boolean;
   readonly ignoreStaticMac: boolean;
+  readonly lazy: boolean;
 }
 
-type Common = 'keep' | 'tcpEstablished' | 'tcpClose' | 'fileLocks' | 'ignoreStaticIp' | 'ignoreStaticMac';
+type Common =
+  | 'lazy'
+  | 'keep'
+  | 'tcpEstablished'
+  | 'tcpClose'
+  | 'fileLocks'
+  | 'ignoreStaticIp'
+  | 'ignoreStaticMac';
 
 type RestoreFlags = Pick<ImportFlags, Common>;
 
@@ -47,8 +55,8 @@ export function readImportFlags(flags: ImportFlags): {
   readonly options: RestoreFlags;
   readonly archive: ArchiveRequest;
 } {
-  const { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac } = flags;
-  const options = { keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac };
+  const { lazy, keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac } = flags;
+  const options = { lazy, keep, tcpEstablished, tcpClose, fileLocks, ignoreStaticIp, ignoreStaticMac };
   if (flags.import === undefined) {
     if (flags.names.length === 0) refuseWithoutArchive(flags);
   } else if (flags.all || flags.latest) {

@@ -80,6 +80,10 @@ function stateFindings(
     const sentence = `"${state.status}" is not running, cannot checkpoint: container state improper`;
     found.push(obstacle('state', 'CONTAINER_STATE', sentence));
   }
+  if (state.pages !== undefined) {
+    const sentence = `cannot checkpoint ${config.name}: its memory still comes from its last checkpoint; it goes on running`;
+    found.push(obstacle('state', 'BUSY', sentence, 'Try again in a moment.'));
+  }
   if (config.autoRemove && !exported) {
     const sentence = `cannot checkpoint containers that have been started with '--rm' unless '--export' is used`;
     found.push(obstacle('state', 'CHECKPOINT_REFUSED', sentence));

@@ -9,6 +9,8 @@ export interface RestoreOptions {
   readonly fileLocks: boolean;
   readonly ignoreStaticIp: boolean;
   readonly ignoreStaticMac: boolean;
+  /** The processes run at once, and their memory follows. */
+  readonly lazy?: boolean | undefined;
 }
 
 export interface RestoreFacts {
@@ -16,6 +18,15 @@ export interface RestoreFacts {
   /** The checkpoint's directory holds a complete set of images. */
   readonly complete: boolean;
   readonly runtime: { readonly able: boolean; readonly why?: string | undefined };
+  /** Needed where the restore is to be lazy. */
+  readonly lazy?: LazyAbility | undefined;
+}
+
+/** What a lazy restore needs. */
+export interface LazyAbility {
+  readonly runtime: { readonly name: string; readonly able: boolean };
+  /** CRIU on this kernel can. */
+  readonly criu: boolean;
 }
 
 /** Refuses what cannot work before anything is created or consumed. Pure. */
@@ -26,9 +37,9 @@ export const refuseRestore = (container: Container, options: RestoreOptions, fac
 export function restoreFindings(
   { config, state }: Container,
   options: RestoreOptions,
-  { isRoot, complete, runtime }: RestoreFacts,
+  { isRoot, complete, runtime, lazy }: RestoreFacts,
 ): readonly Finding[] {
-  const found: Finding[] = [];
+  const found: Finding[] = lazy === undefined ? [] : lazyFindings(lazy);
   if (!isRoot) found.push(obstacle('rights', 'NEEDS_ROOT', 'restoring a container requires root'));
   if (options.tcpEstablished && options.tcpClose) {
     const sentence = '--tcp-established and --tcp-close cannot be used together';
@@ -55,6 +66,21 @@ export function restoreFindings(
   const why = runtime.why === undefined ? '' : `: ${runtime.why}`;
   const sentence = `configured runtime does not support checkpoint/restore${why}`;
   return [...found, obstacle('runtime', 'RUNTIME_UNSUPPORTED', sentence)];
+}
+
+/** What stands in the way of a restore with `--lazy`. Pure. */
+export function lazyFindings({ runtime, criu }: LazyAbility): Finding[] {
+  const hint = 'Restore it without --lazy.';
+  const found: Finding[] = [];
+  if (!runtime.able) {
+    const sentence = `the runtime ${runtime.name} cannot restore lazily`;
+    found.push(obstacle('runtime', 'RUNTIME_UNSUPPORTED', sentence, hint));
+  }
+  if (!criu) {
+    const sentence = 'CRIU on this kernel cannot restore lazily: it needs userfaultfd with events';
+    found.push(obstacle('criu', 'CRIU_MISSING', sentence, hint));
+  }
+  return found;
 }
 
 /** The configuration without the static addresses that a restore is to ignore, for good. Pure. */

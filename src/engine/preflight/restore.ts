@@ -8,6 +8,7 @@ import { findContainer, listContainers } from '../../state/containers.ts';
 import { checkpointDirectory } from '../../system/store-paths.ts';
 import { holdsImages } from '../checkpoint-files.ts';
 import type { EngineContext } from '../context.ts';
+import { lazyAbility } from '../lazy-pages.ts';
 import { readNetworkStatus } from '../network/status-file.ts';
 import { observe, recordedAsActive } from '../observe.ts';
 import { networkFindings, portFindings } from '../plan/preflight/container.ts';
@@ -31,6 +32,7 @@ export async function restorePreflight(
   const container = observe(ctx, findContainer(ctx.db, nameOrId));
   const { id, runtime: name, cgroupManager } = container.config;
   const images = checkpointDirectory(ctx.store, id);
+  const runtime = openRuntime(ctx.store, name, { cgroupManager });
   const isHere = holdsImages(images);
   const { exportPath } = container.state;
   const needs = isHere ? await readImageNeeds(images) : undefined;
@@ -38,7 +40,8 @@ export async function restorePreflight(
     ...restoreFindings(container, options, {
       isRoot: process.geteuid?.() === 0,
       complete: isHere || (exportPath !== undefined && existsSync(exportPath)),
-      runtime: await openRuntime(ctx.store, name, { cgroupManager }).canCheckpoint(),
+      runtime: await runtime.canCheckpoint(),
+      lazy: options.lazy === true ? await lazyAbility(ctx, runtime) : undefined,
     }),
     ...(await programFindings(ctx)),
     ...(isHere ? await pageFindings(images) : []),

@@ -73,7 +73,7 @@ function stateData({ state }: Container, { cgroupPath }: InspectFacts): Fields {
       Pid: state.pid,
       ConmonPid: state.monitorPid,
       ExitCode: state.exitCode,
-      Error: '',
+      Error: state.error ?? '',
       StartedAt: goTime(state.startedAt),
       FinishedAt: goTime(state.finishedAt),
       Checkpointed: state.checkpointed,
