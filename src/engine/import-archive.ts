@@ -10,7 +10,7 @@ import { checkPageFiles } from '../criu/delta/check-page-files.ts';
 import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { listImages } from '../state/images.ts';
-import { publish, syncTree } from '../system/durable.ts';
+import { publish, type SyncChoice, syncTree } from '../system/durable.ts';
 import { freeBytes } from '../system/space.ts';
 import { checkpointDirectory } from '../system/store-paths.ts';
 import { shmArchivePath } from './bundle-files.ts';
@@ -153,7 +153,7 @@ export async function placeImages(
   ctx: EngineContext,
   id: string,
   { directory, view, has }: ImportedArchive,
-  { keepAddresses }: { readonly keepAddresses: boolean },
+  { keepAddresses, sync }: { readonly keepAddresses: boolean } & SyncChoice,
 ): Promise<void> {
   const images = join(directory, MEMBER_DIRECTORY.images);
   // An archive may have put anything where cryopod keeps files of its own, beside CRIU's images.
@@ -162,7 +162,7 @@ export async function placeImages(
   if (has(MEMBER.shm) && ownsShm(view.config))
     await rename(join(directory, MEMBER.shm), shmArchivePath(images));
   if (view.networks !== undefined && keepAddresses) await writeNetworkStatus(images, view.networks);
-  await syncTree(images);
+  if (sync) await syncTree(images);
   await publish(images, checkpointDirectory(ctx.store, id));
 }
 
@@ -187,6 +187,6 @@ export async function fetchExported(ctx: EngineContext, { config, state }: Conta
         });
       },
     });
-    await placeImages(ctx, config.id, archive, { keepAddresses: true });
+    await placeImages(ctx, config.id, archive, { keepAddresses: true, sync: true });
   });
 }

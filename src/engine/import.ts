@@ -23,9 +23,10 @@ import { withLock } from '../state/locks.ts';
 import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
 import { type Cleanup, undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
+import { syncFileSystem } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logInfo, logWarning } from '../system/log.ts';
-import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
+import { bundleDirectory, checkpointDirectory, containerDirectory } from '../system/store-paths.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 import { type ImportedArchive, placeImages, readArchive, readDeleted } from './import-archive.ts';
@@ -181,6 +182,8 @@ async function createAndThaw(
     // Its processes run: what fails now is completed by recovery, and must not take the files from under them.
     cleanup.keep();
     await finishRestore(ctx, thawed.container, options);
+    // Nothing was synced before, so that the processes run early; a power cut until here undoes the import.
+    await syncFileSystem(containerDirectory(ctx.store, id));
     endOperation(ctx.db, entry);
     return thawed.figures;
   });
@@ -220,7 +223,7 @@ async function placeVolume(
   }
   note(name);
   const mountpoint = await createVolumeDirectory(ctx.store, name);
-  if (has(path)) await read(path, (fd) => fillVolume(ctx.store, name, fd));
+  if (has(path)) await read(path, (fd) => fillVolume(ctx.store, name, fd, { sync: false }));
   putVolume(ctx.db, {
     name,
     driver: 'local',
@@ -257,7 +260,7 @@ async function createRecord(
   cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
   await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
   if (has(MEMBER.rootfsDiff)) await placeRootfs(ctx, config, archive);
-  await placeImages(ctx, id, archive, { keepAddresses: options.name === undefined });
+  await placeImages(ctx, id, archive, { keepAddresses: options.name === undefined, sync: false });
   if (has(MEMBER.log) && config.logPath !== '') await rename(join(directory, MEMBER.log), config.logPath);
   const container: Container = {
     config,
@@ -281,5 +284,5 @@ async function placeRootfs(
 ): Promise<void> {
   const deleted = await readDeleted(directory);
   const diffs = layers.map((layer) => layerDiffDirectory(ctx.store, layer));
-  await read(MEMBER.rootfsDiff, (fd) => applyChanges(ctx.store, id, diffs, fd, { deleted }));
+  await read(MEMBER.rootfsDiff, (fd) => applyChanges(ctx.store, id, diffs, fd, { deleted, sync: false }));
 }

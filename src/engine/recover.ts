@@ -10,9 +10,15 @@ import { containerById, updateState } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { waitFor } from '../system/clock.ts';
+import { syncFileSystem } from '../system/durable.ts';
 import { logWarning } from '../system/log.ts';
-import { processesWorkingOn } from '../system/procfs.ts';
-import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/store-paths.ts';
+import { bootId, processesWorkingOn } from '../system/procfs.ts';
+import {
+  bundleDirectory,
+  checkpointDirectory,
+  containerDirectory,
+  runDirectory,
+} from '../system/store-paths.ts';
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
@@ -218,14 +224,18 @@ async function repairPages(
   updateState(ctx.db, container.config.id, { pages: undefined });
 }
 
-/** An import that came to running processes is finished; of any other, all that it created goes. */
+/**
+ * An import that came to running processes is finished; of any other, all that it created goes. So it does after a reboot:
+ * an import that has not ended has not synced its files.
+ */
 async function repairImport(
   ctx: EngineContext,
   { subject, data }: JournalEntry,
   container: Container | undefined,
 ): Promise<void> {
-  if (container !== undefined && recordedAsActive(container)) {
+  if (container !== undefined && recordedAsActive(container) && container.state.bootId === bootId()) {
     await finishRestore(ctx, container, { keep: data.keep === true });
+    await syncFileSystem(containerDirectory(ctx.store, subject));
     return;
   }
   if (container === undefined) await removeLeftFiles(ctx, subject);

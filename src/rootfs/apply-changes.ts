@@ -2,9 +2,9 @@ import { type BigIntStats, createReadStream } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, readdir, rm, utimes } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { errnoOf, fail } from '../model/errors.ts';
-import { publish, tempBeside } from '../system/durable.ts';
+import { publish, type SyncChoice, syncFileSystem, tempBeside } from '../system/durable.ts';
 import { makeWhiteout } from '../system/libc.ts';
-import { failRun, run, runOk } from '../system/process.ts';
+import { failRun, run } from '../system/process.ts';
 import { overlayDirectory, type StorePaths } from '../system/store-paths.ts';
 import type { Deletions } from './changes-archive.ts';
 import { fromBytes, openStackReader, type StackEntry, toBytes } from './layer-stack.ts';
@@ -21,7 +21,7 @@ export async function applyChanges(
   id: string,
   layers: readonly string[],
   input: number,
-  { deleted }: Deletions,
+  { deleted, sync }: Deletions & SyncChoice,
 ): Promise<void> {
   const upper = upperDirectory(store, id);
   await mkdir(overlayDirectory(store, id), { recursive: true, mode: 0o700 });
@@ -36,7 +36,7 @@ export async function applyChanges(
     // podman leaves / out of its archives.
     if (!listed.has('')) await chmod(temp, ROOT_MODE);
     for (const path of deleted) await markDeleted(toBytes(temp), path, image);
-    await runOk(['sync', '--file-system', '--', temp], 'write the changes to disk');
+    if (sync) await syncFileSystem(temp);
     await publish(temp, upper);
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY') throw error;

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { fail } from '../model/errors.ts';
-import { publish, tempBeside } from '../system/durable.ts';
+import { publish, type SyncChoice, syncFileSystem, tempBeside } from '../system/durable.ts';
 import { failRun, run, runOk } from '../system/process.ts';
 import type { StorePaths } from '../system/store-paths.ts';
 import { volumeMountpoint } from './volumes.ts';
@@ -29,10 +29,15 @@ export async function writeVolume(store: StorePaths, name: string, output: numbe
 
 /**
  * Gives a new, empty volume the content of an archive that may be hostile: it is unpacked into a fresh directory, which
- * then takes the volume's place in one step. Not synced. Fails with ARCHIVE_INVALID for a malformed archive, NAME_IN_USE
+ * then takes the volume's place in one step. Fails with ARCHIVE_INVALID for a malformed archive, NAME_IN_USE
  * where the volume has content.
  */
-export async function fillVolume(store: StorePaths, name: string, input: number): Promise<void> {
+export async function fillVolume(
+  store: StorePaths,
+  name: string,
+  input: number,
+  { sync }: SyncChoice,
+): Promise<void> {
   const mountpoint = volumeMountpoint(store, name);
   if ((await readdir(mountpoint)).length > 0) {
     fail('NAME_IN_USE', { message: `volume ${name} has content already` });
@@ -41,7 +46,7 @@ export async function fillVolume(store: StorePaths, name: string, input: number)
   try {
     await mkdir(temp, { mode: 0o755 });
     await unpackTree(temp, input, `the content of the volume ${name}`);
-    await runOk(['sync', '--file-system', '--', temp], 'write the volume to disk');
+    if (sync) await syncFileSystem(temp);
     await publish(temp, mountpoint);
   } finally {
     await rm(temp, { recursive: true, force: true });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { faultPoint } from './faults.ts';
+import { runOk } from './process.ts';
 
 /** Prefix of temporary names that a crash can leave behind; clean-up may remove any such entry it finds. */
 export const TEMP_PREFIX = '.tmp-';
@@ -62,6 +63,16 @@ export async function syncPath(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Whether a function that writes many files syncs them, or leaves that to its caller, whose operation is undone until then. */
+export interface SyncChoice {
+  readonly sync: boolean;
+}
+
+/** Everything that was written to the file system that holds `path` is on disk afterwards. */
+export async function syncFileSystem(path: string): Promise<void> {
+  await runOk(['sync', '--file-system', '--', path], `write ${path} to disk`);
 }
 
 /** fsync of every regular file and directory below `directory`, and of itself. */

@@ -61,7 +61,7 @@ async function apply(
 ): Promise<void> {
   const input = await open(archive, 'r');
   try {
-    await applyChanges(store, CLONE, layers, input.fd, { deleted });
+    await applyChanges(store, CLONE, layers, input.fd, { deleted, sync: true });
   } finally {
     await input.close();
   }
