@@ -115,7 +115,7 @@ export async function finishCheckpoint(
   ctx: EngineContext,
   container: Container,
   images: string,
-  { leaveRunning, keep }: Pick<CheckpointOptions, 'leaveRunning' | 'keep'>,
+  { leaveRunning, keep, tag }: Pick<CheckpointOptions, 'leaveRunning' | 'keep'> & { readonly tag?: string },
 ): Promise<void> {
   const { id } = container.config;
   faultPoint('checkpoint.dumped');
@@ -132,6 +132,7 @@ export async function finishCheckpoint(
     // An older archive must never stand in for this one.
     exportPath: undefined,
     checkpointLog: keep ? log : undefined,
+    checkpointTag: tag,
   };
   if (leaveRunning) {
     updateState(ctx.db, id, record);

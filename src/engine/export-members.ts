@@ -48,7 +48,7 @@ export async function writeKnownMembers(
  * The addresses that podman is to give again: it insists on those of network.status, also where they were dynamic and its
  * own network of the name has another subnet. All of them lie beside CRIU's images, for cryopod.
  */
-function fixedAddresses({ config, state }: Container): Container['state']['networks'] {
+export function fixedAddresses({ config, state }: Container): Container['state']['networks'] {
   const fixed = config.network.networks.filter(({ staticIps }) => staticIps.length > 0);
   return Object.fromEntries(
     Object.entries(state.networks).filter(([name]) => fixed.some((network) => network.name === name)),

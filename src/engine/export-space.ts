@@ -47,10 +47,11 @@ export async function exportFacts(
   };
 }
 
-async function fileBytes(
+/** Bytes of a container's changed files and volumes, as far as they are not left out. */
+export async function fileBytes(
   ctx: EngineContext,
   { config }: Container,
-  { ignoreRootfs, ignoreVolumes }: SpaceOptions,
+  { ignoreRootfs, ignoreVolumes }: Pick<SpaceOptions, 'ignoreRootfs' | 'ignoreVolumes'>,
 ): Promise<number> {
   const volumes = ignoreVolumes ? [] : config.mounts.filter(({ type }) => type === 'volume');
   const sizes = await Promise.all([

@@ -1,5 +1,5 @@
 import type { Container } from '../model/container.ts';
-import { CryopodError, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
+import { CryopodError, type ErrorCode, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import type { OciRuntime } from '../runtime/types.ts';
@@ -67,16 +67,16 @@ export async function killFrozen(ctx: EngineContext, container: Container): Prom
 }
 
 /** Errors of a dump that left the processes alive tell what became of the container. */
-export function goesOn(container: Container, error: unknown): unknown {
+export function goesOn(container: Container, error: unknown, failed: ErrorCode = 'ARCHIVE_FAILED'): unknown {
   if (messageOf(error).includes('goes on running') || !processLives(container)) return error;
-  return told(error, `${container.config.name} goes on running`);
+  return told(error, `${container.config.name} goes on running`, failed);
 }
 
-/** The same error with what became of the container; one of the system, which is no defect, gets a code. */
-export function told(error: unknown, fate: string): unknown {
+/** The same error with what became of the container; one of the system, which is no defect, gets a code: `failed`. */
+export function told(error: unknown, fate: string, failed: ErrorCode = 'ARCHIVE_FAILED'): unknown {
   const errno = errnoOf(error);
   if (!isCryopodError(error) && errno === undefined) return error;
-  const code = errno === 'ENOSPC' ? 'NO_SPACE' : 'ARCHIVE_FAILED';
+  const code = errno === 'ENOSPC' ? 'NO_SPACE' : failed;
   const known = isCryopodError(error) ? error : new CryopodError(code, { message: messageOf(error) });
   const more = new CryopodError(known.code, {
     message: `${known.message}; ${fate}`,

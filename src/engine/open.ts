@@ -5,6 +5,7 @@ import { silentProgress } from '../model/progress.ts';
 import { openDatabase } from '../state/database.ts';
 import { unfinishedOperations } from '../state/journal.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../state/locks.ts';
+import { hasSchedules } from '../state/schedules.ts';
 import { databasePath, type StorePaths } from '../system/store-paths.ts';
 import { sweepScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
@@ -50,6 +51,10 @@ export async function openEngine(options: OpenOptions): Promise<EngineContext> {
     await recover(ctx);
   }
   await sweepScratch(store);
+  if (hasSchedules(ctx.db)) {
+    const { ensureScheduled } = await import('./history/supervise.ts');
+    await ensureScheduled(ctx);
+  }
   return ctx;
 }
 

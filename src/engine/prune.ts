@@ -6,7 +6,7 @@ import { removeContainer } from './remove.ts';
 
 /**
  * Removes the containers that do not run and pass the filters; returns their IDs. One that another command starts or
- * removes meanwhile, or whose namespaces another container needs, is left alone. Errors: USAGE for a bad filter.
+ * removes meanwhile, whose namespaces another container needs, or that has named checkpoints, is left alone. Errors: USAGE for a bad filter.
  */
 export async function pruneContainers(ctx: EngineContext, filters: Filters): Promise<string[]> {
   const removed: string[] = [];

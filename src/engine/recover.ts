@@ -24,6 +24,7 @@ import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { endContainer } from './export-end.ts';
 import { removeLinkRemaps } from './export-links.ts';
+import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
 import { removeVolumes } from './import.ts';
 import { stopPages } from './lazy-pages.ts';
 import { processLives, recordedAsActive } from './observe.ts';
@@ -45,6 +46,9 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   restore: repairRestore,
   pages: repairPages,
   remove: repairRemove,
+  tag: (ctx, entry, container) => repairTag(ctx, entry, container, { goOnRunning, undoRestore }),
+  'go back': (ctx, entry, container) => repairGoBack(ctx, entry, container, { goOnRunning, undoRestore }),
+  forget: repairForget,
 };
 
 /**
@@ -201,6 +205,11 @@ async function repairRestore(
     await finishRestore(ctx, container, { keep: data.keep === true });
     return;
   }
+  await undoRestore(ctx, container);
+}
+
+/** A restore that was not recorded as running: the container is stopped again, its address held if it was. */
+async function undoRestore(ctx: EngineContext, container: Container): Promise<void> {
   await stopPages(ctx, container.config.id);
   await deleteFromRuntime(ctx, container);
   const { netns, networkHeld } = container.state;

@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
+import { isStored } from '../model/checkpoint.ts';
 import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { forgetExit } from '../runtime/monitor.ts';
 import { openRuntime } from '../runtime/runtime.ts';
+import { listCheckpoints } from '../state/checkpoints.ts';
 import { deleteContainer, listContainers } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { faultPoint } from '../system/faults.ts';
@@ -21,13 +23,15 @@ export interface RemoveOptions {
   readonly force: boolean;
   /** Anonymous volumes go too (-v). */
   readonly volumes: boolean;
+  /** Named checkpoints go too; without, a container that has any is not removed. */
+  readonly history?: boolean | undefined;
   /** Seconds between the stop signal and KILL when a running one is removed by force; undefined: its own. */
   readonly timeout?: number | undefined;
 }
 
 /**
  * Removes a container with its files. Errors: NO_SUCH_CONTAINER; CONTAINER_RUNNING (exit status 2) for a running or paused
- * one without `force`; IN_USE when another container joins its namespaces.
+ * one without `force`; IN_USE when another container joins its namespaces, or it has named checkpoints that are to stay.
  */
 export async function removeContainer(
   ctx: EngineContext,
@@ -43,6 +47,7 @@ export async function removeContainer(
       });
     }
     refuseWhileNeeded(ctx, container);
+    if (options.history !== true) refuseWithHistory(ctx, container);
     const stopped = await stopLocked(ctx, container, options.timeout ?? container.config.stopTimeout);
     await removeLocked(ctx, stopped, { volumes: options.volumes });
     return id;
@@ -55,6 +60,18 @@ function refuseWhileNeeded(ctx: EngineContext, { config }: Container): void {
   const ids = dependents.map((other) => other.config.id).join(',');
   fail('IN_USE', {
     message: `container ${config.id} has dependent containers which must be removed before it: ${ids}: container already exists`,
+  });
+}
+
+/** Checkpoints that someone gave a name are not lost with a container in passing. */
+function refuseWithHistory(ctx: EngineContext, { config }: Container): void {
+  const stored = listCheckpoints(ctx.db, config.id).filter(isStored);
+  if (stored.length === 0) return;
+  const [first] = stored;
+  const count = stored.length === 1 ? `the checkpoint ${first?.name}` : `${stored.length} named checkpoints`;
+  fail('IN_USE', {
+    message: `container ${config.name} has ${count}, which would be lost with it`,
+    hint: `Give --force to lose them; or first export what is to stay: cryopod checkpoint export ${config.name}@${first?.name} -o FILE, and remove it: cryopod checkpoint rm ${config.name}@${first?.name}`,
   });
 }
 

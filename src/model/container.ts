@@ -150,6 +150,8 @@ export interface ContainerState {
   /** Set while a checkpoint directory exists (also after --keep and --leave-running). */
   readonly checkpointPath?: string | undefined;
   readonly checkpointLog?: string | undefined;
+  /** Name of the checkpoint of the history that the one in the checkpoint directory is. */
+  readonly checkpointTag?: string | undefined;
   /** When the last archive was made of it, and where it lay; undefined path for one that went into a pipe. */
   readonly exportedAt?: string | undefined;
   readonly exportPath?: string | undefined;

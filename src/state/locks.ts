@@ -31,6 +31,12 @@ function tryLock(db: Database, name: string, operation: string): Holder | undefi
   });
 }
 
+/** True while a living process holds the lock. */
+export function isLocked(db: Database, name: string): boolean {
+  const row = db.prepare('SELECT * FROM locks WHERE name = ?').get(name);
+  return row !== undefined && ownerLives(ownerOf(row));
+}
+
 /**
  * Runs `work` while holding the lock `name`. Waits for another living process at most `timeoutMs`, then fails with BUSY
  * and says who holds it. A lock whose holder died (kill -9, reboot) is free. Not re-entrant.

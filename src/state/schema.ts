@@ -40,4 +40,25 @@ export const MIGRATIONS: readonly string[] = [
     since INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE checkpoints (
+    container TEXT NOT NULL REFERENCES containers(id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    created TEXT NOT NULL,
+    status TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    automatic INTEGER NOT NULL,
+    whole_bytes INTEGER NOT NULL,
+    own_bytes INTEGER NOT NULL,
+    log_bytes INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (container, name)
+  ) STRICT;
+  CREATE TABLE schedules (
+    container TEXT PRIMARY KEY REFERENCES containers(id) ON DELETE CASCADE,
+    schedule TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -25,6 +25,7 @@ interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
   readonly lsetxattr: (path: string, name: string, value: Buffer, size: number, flags: number) => number;
   readonly lgetxattr: (path: Buffer, name: string, value: Buffer, size: number) => number;
+  readonly llistxattr: (path: Buffer, list: Buffer, size: number) => number;
   readonly mknod: (path: string, mode: number, device: number) => number;
   readonly fcntl: (fd: number, command: number, type: 'int', argument: number) => number;
   readonly syscall: (
@@ -71,6 +72,7 @@ async function load(): Promise<Libc> {
       lgetxattr: library.func(
         'long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
       ),
+      llistxattr: library.func('long llistxattr(const char *path, _Out_ uint8_t *list, size_t size)'),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
       syscall: library.func('long syscall(long number, ...)'),
       fcntl: library.func('int fcntl(int fd, int command, ...)'),
@@ -134,6 +136,31 @@ export async function xattrReader(): Promise<(path: Buffer, name: string) => Buf
     const errno = getSystemErrorName(-calls.errno());
     if (errno !== 'ENODATA' && errno !== 'ENOTSUP') check(size, calls, `read ${name} of ${path}`);
     return undefined;
+  };
+}
+
+/**
+ * Gives all extended attributes of `path` itself, names and values, as bytes to compare; empty where it has none. Loaded
+ * once, as {@link xattrReader}.
+ */
+export async function xattrLister(): Promise<(path: Buffer) => Buffer> {
+  const calls = await libc();
+  const readXattr = await xattrReader();
+  const list = Buffer.alloc(MAX_XATTR);
+  return (path) => {
+    const size = calls.llistxattr(Buffer.concat([path, Buffer.from([0])]), list, list.length);
+    if (size === -1) {
+      const errno = getSystemErrorName(-calls.errno());
+      if (errno !== 'ENOTSUP') check(size, calls, `list the attributes of ${path}`);
+      return Buffer.alloc(0);
+    }
+    const names = list
+      .toString('utf8', 0, Math.max(size - 1, 0))
+      .split('\0')
+      .filter((name) => name !== '');
+    return Buffer.concat(
+      names.sort().flatMap((name) => [Buffer.from(`${name}\0`), readXattr(path, name) ?? Buffer.alloc(0)]),
+    );
   };
 }
 

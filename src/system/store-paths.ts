@@ -30,6 +30,9 @@ export const overlayDirectory = (store: StorePaths, id: string): string =>
   join(containerDirectory(store, id), 'overlay');
 export const checkpointDirectory = (store: StorePaths, id: string): string =>
   join(bundleDirectory(store, id), 'checkpoint');
+/** A container's named checkpoints, a directory for each. */
+export const historyDirectory = (store: StorePaths, id: string): string =>
+  join(containerDirectory(store, id), 'history');
 
 /** A container's volatile directory: PID files, sockets, resolv.conf, shm. */
 export const runDirectory = (store: StorePaths, id: string): string => join(store.runroot, 'containers', id);

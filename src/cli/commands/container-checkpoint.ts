@@ -1,6 +1,7 @@
 import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
 import { checkpointToImage } from '../../engine/checkpoint-image.ts';
 import { exportContainer } from '../../engine/export.ts';
+import { tagCheckpoint } from '../../engine/history/tag.ts';
 import { checkpointPreflight } from '../../engine/preflight/checkpoint.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
@@ -13,12 +14,23 @@ import { forEachName } from '../each.ts';
 import { defineCommand } from '../parse/command.ts';
 import { defineFlags } from '../parse/flags.ts';
 
+/** A tag names a checkpoint that stays here; checkpoint export makes an archive of it. */
+function refuseWithTag(others: Readonly<Record<string, string | undefined>>): void {
+  const [flag] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+  if (flag === undefined) return;
+  fail('USAGE', {
+    message: `--tag cannot be used with ${flag}`,
+    hint: 'Make an archive of the named checkpoint later: cryopod checkpoint export CONTAINER@NAME -o FILE',
+  });
+}
+
 export const command = defineCommand({
   usage: '[options] CONTAINER [CONTAINER...]',
   long: 'Freeze all processes of one or more containers to disk. A later restore lets them go on from there.',
   examples: [
     'container checkpoint db',
     'container checkpoint --leave-running --keep db',
+    'container checkpoint --leave-running --tag before-upgrade db',
     'container checkpoint --all',
     'container checkpoint --export db.tar.zst db',
     'container checkpoint --export - db | ssh host cryopod container restore --import -',
@@ -42,21 +54,24 @@ export const command = defineCommand({
     fileLocks: { type: 'bool', help: 'Allow file locks' },
     format: { type: 'string', value: 'FORMAT', help: 'Of --dry-run: json or a Go template' },
     ignoreRootfs: { type: 'bool', help: 'Of --export: leave out changes of the root file system' },
-    ignoreVolumes: { type: 'bool', help: 'Of --export: leave out the content of volumes' },
+    ignoreVolumes: { type: 'bool', help: 'Of --export and --tag: leave out the content of volumes' },
     keep: { short: 'k', type: 'bool', help: "Keep CRIU's logs and statistics" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     leaveRunning: { short: 'R', type: 'bool', help: 'Let the container go on after the checkpoint' },
     printStats: { type: 'bool', help: 'Print figures as JSON' },
+    tag: { type: 'string', value: 'NAME', help: 'Keep it under this name in the history of the container' },
     tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
     withImage: { type: 'bool', help: 'Of --export: put the base image into the archive too' },
   }),
   run: async (
     ctx: CliContext,
-    { all, latest, printStats, dryRun, format, createImage, ...options },
+    { all, latest, printStats, dryRun, format, createImage, tag, ...options },
     names,
   ) => {
     refuseFormatAlone(dryRun, format);
-    const archive = readExportFlags(options);
+    if (tag !== undefined) refuseWithTag({ '--export': options.export, '--create-image': createImage });
+    const { ignoreVolumes } = options;
+    const archive = readExportFlags(tag === undefined ? options : { ...options, ignoreVolumes: false });
     requireRoot('checkpointing a container');
     const engine = await ctx.engine();
     const selected = selectContainers(
@@ -85,6 +100,7 @@ export const command = defineCommand({
         const choice = { ...options, compression, exported: archive !== undefined };
         return checkpointToImage(engine, name, { image: createImage, target }, choice);
       }
+      if (tag !== undefined) return tagCheckpoint(engine, name, { ...options, tag, ignoreVolumes });
       if (archive === undefined) return checkpointContainer(engine, name, options);
       return exportContainer(engine, name, { ...options, ...archive });
     };

@@ -8,6 +8,7 @@ import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
 import { printFindings, refuseFormatAlone } from '../container/findings.ts';
 import { readImportFlags, refuseWithoutArchive } from '../container/import-flags.ts';
+import { lookAtNamed, namedCheckpoints, restoreNamed } from '../container/named-checkpoint.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { restoreStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
@@ -38,11 +39,13 @@ async function checkpointImages(
 }
 
 export const command = defineCommand({
-  usage: '[options] [CONTAINER...]',
-  long: 'Let the processes of one or more containers go on from their checkpoint.',
+  usage: '[options] [CONTAINER[@NAME]...]',
+  long: 'Let the processes of one or more containers go on from their checkpoint; with CONTAINER@NAME, from that of the history, with its files and volumes.',
   examples: [
     'container restore db',
     'container restore --keep db',
+    'container restore db@before-upgrade',
+    'container restore db@before-upgrade --name trial --publish 8081:80',
     'container restore --all',
     'container restore --lazy db',
     'container restore --import db.tar.zst',
@@ -58,7 +61,7 @@ export const command = defineCommand({
     ignoreRootfs: { type: 'bool', help: 'Of --import: leave out changes of the root file system' },
     ignoreStaticIp: { type: 'bool', help: 'Take a new address instead of the static one' },
     ignoreStaticMac: { type: 'bool', help: 'Take a new MAC address instead of the static one' },
-    ignoreVolumes: { type: 'bool', help: 'Of --import: leave out the content of volumes' },
+    ignoreVolumes: { type: 'bool', help: 'Of --import and CONTAINER@NAME: leave out the content of volumes' },
     import: {
       short: 'i',
       type: 'string',
@@ -72,7 +75,7 @@ export const command = defineCommand({
       short: 'n',
       type: 'string',
       value: 'NAME',
-      help: 'Of --import: give the container another name and ID',
+      help: 'Of --import and CONTAINER@NAME: make another container of this name',
     },
     printStats: { type: 'bool', help: 'Print figures as JSON' },
     publish: { short: 'p', type: 'list', value: 'PORTS', help: 'Of --import: publish these ports instead' },
@@ -99,17 +102,21 @@ export const command = defineCommand({
       ctx.print(printStats ? restoreStatistics([result]) : `${result.id}\n`);
       return 0;
     }
-    const images = await checkpointImages(engine, names);
-    if (images.size === 0) refuseWithoutArchive(flags);
+    const references = namedCheckpoints(engine, names, flags);
+    const images = await checkpointImages(
+      engine,
+      names.filter((name) => !references.has(name)),
+    );
+    if (images.size === 0 && references.size === 0) refuseWithoutArchive(flags);
     else if (flags.name !== undefined && names.length > 1) {
       fail('USAGE', { message: '--name can only be used with one checkpoint image' });
     }
     requireContainers(
       engine,
-      names.filter((name) => !images.has(name)),
+      names.filter((name) => !images.has(name) && !references.has(name)),
     );
     const selected =
-      images.size > 0
+      images.size > 0 || references.size > 0
         ? names
         : selectContainers(engine, { names, all, latest }, ({ state }) => state.checkpointed);
     const request = (name: string) => {
@@ -118,6 +125,9 @@ export const command = defineCommand({
     };
     if (dryRun) {
       const look = async (name: string) => {
+        const reference = references.get(name);
+        if (reference !== undefined)
+          return { input: name, findings: await lookAtNamed(engine, reference, { ...options, ...archive }) };
         const fromImage = request(name);
         if (fromImage === undefined) return await restorePreflight(engine, name, options);
         return { input: name, findings: await importPreflight(engine, fromImage) };
@@ -127,13 +137,16 @@ export const command = defineCommand({
     const results: RestoreResult[] = [];
     const exit = await forEachName(ctx, selected, async (name) => {
       const fromImage = request(name);
+      const reference = references.get(name);
       const result =
-        fromImage === undefined
-          ? await restoreContainer(engine, name, options)
-          : { ...(await importContainer(engine, fromImage)), input: name };
+        reference !== undefined
+          ? await restoreNamed(engine, reference, { ...options, ...archive })
+          : fromImage === undefined
+            ? await restoreContainer(engine, name, options)
+            : { ...(await importContainer(engine, fromImage)), input: name };
       results.push(result);
       if (printStats) return undefined;
-      return fromImage === undefined ? name : result.id;
+      return fromImage === undefined && flags.name === undefined ? name : result.id;
     });
     if (printStats) ctx.print(restoreStatistics(results));
     return exit;

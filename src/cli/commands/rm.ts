@@ -29,7 +29,7 @@ export const command = defineCommand({
       selected,
       async (name) => {
         try {
-          await removeContainer(engine, name, { force, volumes, timeout: time });
+          await removeContainer(engine, name, { force, volumes, history: force, timeout: time });
           return name;
         } catch (error) {
           // podman agrees that nothing is wrong when --force finds nothing to remove.

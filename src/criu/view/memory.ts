@@ -86,12 +86,16 @@ async function readLevels(directory: string, name: string): Promise<PageMap[]> {
   return levels;
 }
 
-/** Where CRIU's link `parent` leads (criu/include/image.h CR_PARENT_LINK): only to a directory beside the images. */
+/**
+ * Where CRIU's link `parent` leads (criu/include/image.h CR_PARENT_LINK): only to a directory beside the images, or to one
+ * inside of them, as in a checkpoint of a history.
+ */
 async function parentOf(directory: string): Promise<string | undefined> {
   try {
     const here = await realpath(directory);
     const parent = await realpath(join(here, 'parent'));
-    return dirname(parent) === dirname(here) && parent !== here ? parent : undefined;
+    const isNear = dirname(parent) === dirname(here) || parent.startsWith(`${here}/`);
+    return isNear && parent !== here ? parent : undefined;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;

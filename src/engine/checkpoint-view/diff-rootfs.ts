@@ -38,14 +38,18 @@ export async function diffRootfs(
 const sorted = (paths: readonly string[]): string[] => paths.toSorted((one, other) => (one < other ? -1 : 1));
 
 /** Paths with what is known of them. */
-async function changesIn({ members }: CheckpointView): Promise<Map<string, string> | undefined> {
+async function changesIn({ members, rootfsTree }: CheckpointView): Promise<Map<string, string> | undefined> {
   if (members === undefined) return undefined;
   const archive = join(members, MEMBER.rootfsDiff);
   const deleted = read(members, MEMBER.deleted);
   // A link in the layer of a checkpoint image could lead to any file of the host.
   const hasArchive = lstatSync(archive, { throwIfNoEntry: false })?.isFile() === true;
-  if (!hasArchive && deleted === undefined) return undefined;
-  const changes = hasArchive ? await listing(archive) : new Map<string, string>();
+  if (!hasArchive && rootfsTree === undefined && deleted === undefined) return undefined;
+  const changes = hasArchive
+    ? await listing(['--list', '--force-local', `--file=${archive}`])
+    : rootfsTree === undefined
+      ? new Map<string, string>()
+      : await listing(['--create', '--verbose', '--file=/dev/null', `--directory=${rootfsTree}`, '.']);
   if (deleted !== undefined && deleted.trim() !== '') {
     for (const path of parseMember(DELETED_FILES, deleted, MEMBER.deleted)) changes.set(path, 'deleted');
   }
@@ -53,19 +57,11 @@ async function changesIn({ members }: CheckpointView): Promise<Map<string, strin
 }
 
 /** Lines such as `-rw-r--r-- 0/0  12 2026-11-24 08:26:05.1 ./etc/x`, control characters of names escaped. */
-const LINE = /^(\S+ \S+ +\S+ \S+ \S+) (.*)$/;
+const LINE = /^(\S+ \S+ +\S+ \S+ \S+) +(.*)$/;
 
-async function listing(archive: string): Promise<Map<string, string>> {
-  const command = [
-    'tar',
-    '--list',
-    '--verbose',
-    '--full-time',
-    '--numeric-owner',
-    '--quoting-style=escape',
-    '--force-local',
-    `--file=${archive}`,
-  ];
+/** What tar says of the files of an archive, or of a tree, of which it then reads no content (tar manual, "create"). */
+async function listing(source: readonly string[]): Promise<Map<string, string>> {
+  const command = ['tar', '--verbose', '--full-time', '--numeric-owner', '--quoting-style=escape', ...source];
   const text = await runOk(command, 'list the changed files of a checkpoint', { maxOutput: MAX_LISTING });
   if (text.length >= MAX_LISTING) {
     fail('ARCHIVE_INVALID', {
@@ -76,7 +72,8 @@ async function listing(archive: string): Promise<Map<string, string>> {
   for (const line of text.split('\n')) {
     const [, facts, name] = LINE.exec(line) ?? [];
     if (facts === undefined || name === undefined) continue;
-    files.set(`/${name.replace(/^\.?\//, '').replace(/\/$/, '')}`, facts);
+    // tar pads sizes and times to the widest so far.
+    files.set(`/${name.replace(/^\.?\//, '').replace(/\/$/, '')}`, facts.replace(/ +/g, ' '));
   }
   return files;
 }

@@ -3,6 +3,7 @@ import { hasState } from '../../criu/view/tasks.ts';
 import { fail } from '../../model/errors.ts';
 import { lookupContainer } from '../../state/containers.ts';
 import type { EngineContext } from '../context.ts';
+import { lookupReference } from '../history/find.ts';
 import {
   diffLists,
   diffProcesses,
@@ -52,8 +53,14 @@ export function diffCheckpoints(ctx: EngineContext, before: string, after: strin
   if (one !== undefined && one.config.id === other?.config.id) {
     fail('USAGE', {
       message: `${before} and ${after} are the same container, which has one checkpoint`,
-      hint: 'Compare its checkpoint with an archive that was exported earlier.',
+      hint: 'Compare its checkpoint with an archive that was exported earlier, or with CONTAINER@NAME.',
     });
+  }
+  // A container stays locked while its own checkpoint is read, and opening one of its history takes the lock for a moment.
+  if (one !== undefined && lookupReference(ctx, after) !== undefined) {
+    return withCheckpointView(ctx, after, { rootfs: true }, (second) =>
+      withCheckpointView(ctx, before, { rootfs: true }, (first) => compare(ctx, first, second)),
+    );
   }
   return withCheckpointView(ctx, before, { rootfs: true }, (first) =>
     withCheckpointView(ctx, after, { rootfs: true }, (second) => compare(ctx, first, second)),

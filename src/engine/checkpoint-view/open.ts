@@ -3,6 +3,7 @@ import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MEMBER, MEMBER_DIRECTORY } from '../../archive/members.ts';
 import { unpackArchive } from '../../archive/reader.ts';
+import { chainOf } from '../../criu/delta/chain.ts';
 import { layerDiffDirectory } from '../../image/layers.ts';
 import type { Container } from '../../model/container.ts';
 import { errnoOf, fail } from '../../model/errors.ts';
@@ -10,8 +11,12 @@ import type { Image } from '../../model/image.ts';
 import { lookupContainer } from '../../state/containers.ts';
 import { freeBytes } from '../../system/space.ts';
 import { checkpointDirectory } from '../../system/store-paths.ts';
+import { treeSize } from '../../system/tree-size.ts';
 import { holdsImages } from '../checkpoint-files.ts';
 import type { EngineContext } from '../context.ts';
+import { imagesOf, rootfsTree } from '../history/entry.ts';
+import { type CheckpointReference, lookupReference } from '../history/find.ts';
+import { withSnapshot } from '../history/snapshot.ts';
 import { lookupLocal } from '../image/find.ts';
 import { whileImageFilesStay } from '../image/lock.ts';
 import { withContainer } from '../with-container.ts';
@@ -32,13 +37,15 @@ export interface CheckpointSizes {
 
 /** A checkpoint that can be read, wherever it came from. */
 export interface CheckpointView {
-  readonly kind: 'archive' | 'directory' | 'container' | 'image';
+  readonly kind: 'archive' | 'directory' | 'container' | 'image' | 'history';
   /** As the user gave it. */
   readonly name: string;
   /** Directory of CRIU's images. */
   readonly images: string;
   /** Directory of an archive's other members; undefined for a container's own checkpoint. */
   readonly members: string | undefined;
+  /** Directory of the added and changed files, where they lie in a tree and not in rootfs-diff.tar. */
+  readonly rootfsTree?: string | undefined;
   /** The container that the checkpoint belongs to, where it is a container's own. */
   readonly container: Container | undefined;
   readonly sizes: CheckpointSizes;
@@ -61,6 +68,8 @@ export async function withCheckpointView<T>(
   work: (view: CheckpointView) => Promise<T>,
 ): Promise<T> {
   if (isFile(name)) return await fromArchive(ctx, name, options, work);
+  const reference = lookupReference(ctx, name);
+  if (reference !== undefined) return await fromHistory(ctx, reference, work);
   const container = name.includes('/') ? undefined : lookupContainer(ctx.db, name);
   if (container !== undefined) return await fromContainer(ctx, name, container, work);
   if (existsSync(name) && statSync(name).isDirectory())
@@ -69,7 +78,7 @@ export async function withCheckpointView<T>(
   if (image !== undefined) return await fromImage(ctx, name, image, work);
   return fail('NO_SUCH_OBJECT', {
     message: `no checkpoint "${name}": no file, no container and no checkpoint image has this name`,
-    hint: 'Give the path of an archive, or the name of a container or an image.',
+    hint: 'Give the path of an archive, CONTAINER@NAME, or the name of a container or an image.',
   });
 }
 
@@ -139,6 +148,34 @@ const fromContainer = <T>(
     const sizes = { ...(await imageSizes(images)), rootfsDiff: 0 };
     return await work({ kind: 'container', name, images, members: undefined, container, sizes });
   });
+
+/** As it is now: what happens to the history meanwhile does not touch it. */
+const fromHistory = <T>(
+  ctx: EngineContext,
+  reference: CheckpointReference,
+  work: (view: CheckpointView) => Promise<T>,
+): Promise<T> =>
+  withSnapshot(ctx, reference, { whole: false }, async ({ directory }) => {
+    const images = imagesOf(directory);
+    const tree = rootfsTree(directory);
+    return await work({
+      kind: 'history',
+      name: reference.text,
+      images,
+      members: directory,
+      rootfsTree: tree,
+      container: undefined,
+      sizes: { ...(await chainSizes(images)), rootfsDiff: await treeSize(tree) },
+    });
+  });
+
+/** With the pages of the whole chain. */
+async function chainSizes(images: string): Promise<Omit<CheckpointSizes, 'rootfsDiff'>> {
+  const levels = await Promise.all((await chainOf(images)).map(imageSizes));
+  const pages = levels.reduce((sum, level) => sum + level.pages, 0);
+  const [own = { images: 0, pages: 0 }] = levels;
+  return { images: own.images - own.pages + pages, pages };
+}
 
 const fromImage = <T>(
   ctx: EngineContext,

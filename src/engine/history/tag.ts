@@ -1,0 +1,222 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { readDumpStats } from '../../criu/stats.ts';
+import { checkTag, isStored, type NamedCheckpoint } from '../../model/checkpoint.ts';
+import type { Container } from '../../model/container.ts';
+import { fail } from '../../model/errors.ts';
+import { checkpointByName } from '../../state/checkpoints.ts';
+import { amendOperation, beginOperation, endOperation } from '../../state/journal.ts';
+import { undoOnFailure } from '../../system/cleanup.ts';
+import { monotonicMicroseconds, timestamp } from '../../system/clock.ts';
+import { syncPath, tempBeside } from '../../system/durable.ts';
+import { faultPoint } from '../../system/faults.ts';
+import { historyDirectory } from '../../system/store-paths.ts';
+import { dumpLogPath } from '../bundle-files.ts';
+import { type CheckpointResult, finishCheckpoint } from '../checkpoint.ts';
+import { checkpointFacts } from '../checkpoint-facts.ts';
+import type { EngineContext } from '../context.ts';
+import { withLinkRemaps } from '../export-links.ts';
+import { fileBytes } from '../export-space.ts';
+import { endUnlessFrozen, goesOn, killFrozen, told, whileFrozen } from '../frozen.ts';
+import { untilPagesAreIn } from '../lazy-pages.ts';
+import { noteConnections } from '../network/connections-file.ts';
+import {
+  type CheckpointFacts,
+  type CheckpointOptions,
+  needsLocalCheckpoint,
+  refuseCheckpoint,
+} from '../plan/checkpoint.ts';
+import { withContainer } from '../with-container.ts';
+import { checkoutCheckpoint, checkoutTemp } from './checkout.ts';
+import { entryDirectory } from './entry.ts';
+import { usableParent } from './parent.ts';
+import { storeEntry } from './store.ts';
+import { takeFrozen, takeKnown } from './take.ts';
+
+export interface TagOptions extends CheckpointOptions {
+  readonly tag: string;
+  /** The content of volumes is left out. */
+  readonly ignoreVolumes: boolean;
+  /** Made by a schedule. */
+  readonly automatic?: boolean | undefined;
+}
+
+/**
+ * Adds a checkpoint under a name to a container's history. The container stands still only while its memory and files are
+ * copied; with `leaveRunning` it goes on before they are compared with the checkpoint before. Without, it ends once the
+ * new checkpoint is complete and recorded, and can be restored as after any checkpoint. Whatever fails before, it goes on
+ * running and its history is as it was. Errors: those of checkpointContainer, NAME_IN_USE for a name that it has.
+ */
+export async function tagCheckpoint(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: TagOptions,
+): Promise<CheckpointResult> {
+  const begun = monotonicMicroseconds();
+  checkTag(options.tag);
+  await untilPagesAreIn(ctx, nameOrId);
+  return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
+    const { id } = container.config;
+    const { tag, leaveRunning } = options;
+    refuseTaken(ctx, container, tag);
+    const facts = await checkpointFacts(ctx, container);
+    refuseCheckpoint(container, options, facts);
+    refuseOpenConnections(container, options);
+    await refuseWithoutSpace(ctx, container, options, facts);
+    const parent = await usableParent(ctx, id);
+    const temp = tempBeside(entryDirectory(ctx.store, id, tag));
+    const operation = beginOperation(ctx.db, 'tag', id, { tag, temp: basename(temp), leaveRunning });
+    const figures = await takeEntry(ctx, container, options, { parent, temp, operation });
+    if (!leaveRunning) await endTagged(ctx, container, options, operation);
+    endOperation(ctx.db, operation);
+    return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
+  });
+}
+
+function refuseTaken(ctx: EngineContext, { config }: Container, tag: string): void {
+  const holder = checkpointByName(ctx.db, config.id, tag);
+  if (holder === undefined || !isStored(holder)) return;
+  fail('NAME_IN_USE', {
+    message: `container ${config.name} has a checkpoint ${tag} already; it goes on running`,
+    hint: `Choose another name, or remove it first: cryopod checkpoint rm ${config.name}@${tag}`,
+  });
+}
+
+/** Nothing can hold their packets back while the processes end after the dump. */
+function refuseOpenConnections(container: Container, options: TagOptions): void {
+  if (!needsLocalCheckpoint(container, options)) return;
+  const { name } = container.config;
+  fail('CHECKPOINT_REFUSED', {
+    message: `cannot keep a checkpoint of ${name} under a name and end it with --tcp-established: it is in the network of the host, where its connections would be closed; it goes on running`,
+    hint: 'Use --leave-running with --tag, or checkpoint it without --tag.',
+  });
+}
+
+/** All is copied before it is compared with the checkpoint before. */
+async function refuseWithoutSpace(
+  ctx: EngineContext,
+  container: Container,
+  { ignoreVolumes }: TagOptions,
+  { memoryBytes, freeBytes, directory }: CheckpointFacts,
+): Promise<void> {
+  const bytes = memoryBytes + (await fileBytes(ctx, container, { ignoreRootfs: false, ignoreVolumes }));
+  if (bytes <= freeBytes) return;
+  fail('NO_SPACE', {
+    message: `cannot checkpoint ${container.config.name}: its memory, volumes and changed files take up to ${bytes} bytes and ${directory} has ${freeBytes} free; it goes on running`,
+    hint: `Free some space: cryopod checkpoint prune ${container.config.name} --keep-last N removes older checkpoints.`,
+  });
+}
+
+type Figures = Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>;
+
+interface Attempt {
+  readonly parent: NamedCheckpoint | undefined;
+  readonly temp: string;
+  /** Number of the journal entry. */
+  readonly operation: number;
+}
+
+/** From the running container to the recorded entry. On failure the container goes on and nothing is left. */
+async function takeEntry(
+  ctx: EngineContext,
+  container: Container,
+  options: TagOptions,
+  { parent, temp, operation }: Attempt,
+): Promise<Figures> {
+  const { id } = container.config;
+  const images = join(temp, 'whole');
+  try {
+    return await undoOnFailure(async (cleanup) => {
+      cleanup.add('settle the checkpoint', () => endUnlessFrozen(ctx, container, operation));
+      faultPoint('history.journalled');
+      cleanup.add('remove what was copied', () => removeUnrecorded(ctx, id, options.tag, temp));
+      await makeHistory(ctx, id);
+      await mkdir(temp, { mode: 0o700 });
+      await takeKnown(ctx, container, temp);
+      const store = (created: string, logBytes: number): Promise<void> => {
+        const { tag, automatic = false } = options;
+        return storeEntry(ctx, {
+          ...{ container: id, name: tag, created, automatic, parent, logBytes, temp, images },
+        });
+      };
+      const { leaveRunning } = options;
+      const taken = await whileFrozen(ctx, container, options, () =>
+        withLinkRemaps(ctx, container, { images, entry: operation, leaveRunning }, async (makeLinks) => {
+          const created = timestamp();
+          if (!leaveRunning) await noteConnections(ctx.store, container.config, container.state.pid);
+          const { runtimeDuration, logBytes } = await takeFrozen(ctx, container, options, {
+            entry: temp,
+            images,
+            makeLinks,
+          });
+          faultPoint('history.copied');
+          const statistics = await readDumpStats(join(temp, 'stats-dump'));
+          if (!options.keep) await rm(dumpLogPath(ctx.store, id), { force: true });
+          // A container that is to end must not run again once its checkpoint is complete.
+          if (!leaveRunning) await store(created, logBytes);
+          return { created, logBytes, figures: { runtimeDuration, statistics } };
+        }),
+      );
+      if (leaveRunning) await store(taken.created, taken.logBytes);
+      return taken.figures;
+    });
+  } catch (error) {
+    throw goesOn(container, error, 'CHECKPOINT_FAILED');
+  }
+}
+
+async function makeHistory(ctx: EngineContext, id: string): Promise<void> {
+  const directory = historyDirectory(ctx.store, id);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await syncPath(dirname(directory));
+}
+
+/** What a checkpoint that did not come to be recorded has left. Also what recovery runs. Idempotent. */
+export async function removeUnrecorded(
+  ctx: EngineContext,
+  id: string,
+  tag: string,
+  temp: string,
+): Promise<void> {
+  await rm(temp, { recursive: true, force: true });
+  const record = checkpointByName(ctx.db, id, tag);
+  if (record !== undefined && isStored(record)) return;
+  await rm(entryDirectory(ctx.store, id, tag), { recursive: true, force: true });
+}
+
+/** From here on recovery ends the container too: a process that has met its signal cannot go on. */
+async function endTagged(
+  ctx: EngineContext,
+  container: Container,
+  options: TagOptions,
+  operation: number,
+): Promise<void> {
+  const { name } = container.config;
+  try {
+    amendOperation(ctx.db, operation, { ending: true });
+    await endAtTag(ctx, container, options);
+  } catch (error) {
+    throw told(
+      error,
+      `the checkpoint ${options.tag} is complete, and ${name} was to end; the next command of cryopod completes that`,
+      'CHECKPOINT_FAILED',
+    );
+  }
+}
+
+/**
+ * The frozen processes end without having run again, and the newest named checkpoint becomes the container's own, from
+ * which a restore without a name goes on. Also what recovery runs; may be repeated.
+ */
+export async function endAtTag(
+  ctx: EngineContext,
+  container: Container,
+  { tag, keep }: Pick<TagOptions, 'tag' | 'keep'>,
+): Promise<void> {
+  const { id } = container.config;
+  const images = checkoutTemp(ctx.store, id);
+  await killFrozen(ctx, container);
+  faultPoint('history.ended');
+  await checkoutCheckpoint(entryDirectory(ctx.store, id, tag), images);
+  await finishCheckpoint(ctx, container, images, { leaveRunning: false, keep, tag });
+}
