@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { writeCriuConfig } from '../criu/options.ts';
+import { type CriuOptions, criuRuntimeFlags, writeCriuConfig } from '../criu/options.ts';
 import type { Container } from '../model/container.ts';
 import { shmDirectory } from '../rootfs/shm.ts';
 import { saveShm } from '../rootfs/shm-archive.ts';
@@ -25,13 +25,15 @@ export async function dumpPages(
   { tcpEstablished, fileLocks }: Pick<CheckpointOptions, 'tcpEstablished' | 'fileLocks'>,
 ): Promise<number> {
   const { id, runtime, cgroupManager } = container.config;
-  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), { linkRemap: true });
+  const criuOptions: CriuOptions = { linkRemap: true };
+  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   const begun = monotonicMicroseconds();
   await explainDumpFailure(container, () =>
     openRuntime(ctx.store, runtime, { cgroupManager }).checkpoint(id, {
       imagePath: images,
       workPath: bundleDirectory(ctx.store, id),
       criuEnvironment,
+      flags: criuRuntimeFlags(criuOptions).checkpoint,
       // CRIU is not to end the processes: they wait until the archive is on disk.
       leaveRunning: true,
       tcpEstablished,
@@ -54,10 +56,9 @@ export async function dump(
 ): Promise<number> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
-  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
-    // CRIU then makes names for such files, which a container that goes on must not see.
-    linkRemap: !options.leaveRunning,
-  });
+  // CRIU then makes names for such files, which a container that goes on must not see.
+  const criuOptions: CriuOptions = { linkRemap: !options.leaveRunning };
+  const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   await writeNetworkStatus(images, container.state.networks);
   await noteConnections(ctx.store, container.config, container.state.pid);
   const shm = shmDirectory(ctx.store, id);
@@ -72,6 +73,7 @@ export async function dump(
         imagePath: images,
         workPath: bundleDirectory(ctx.store, id),
         criuEnvironment,
+        flags: criuRuntimeFlags(criuOptions).checkpoint,
         ...options,
       }),
     );

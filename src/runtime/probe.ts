@@ -11,7 +11,7 @@ import type { RuntimeProbe } from './types.ts';
 /** A changed binary changes this; the cache file is named by it. */
 function identity(path: string): string {
   const { mtimeMs, size } = statSync(path);
-  return createHash('sha256').update(`1\n${path}\n${mtimeMs}\n${size}`).digest('hex').slice(0, 32);
+  return createHash('sha256').update(`2\n${path}\n${mtimeMs}\n${size}`).digest('hex').slice(0, 32);
 }
 
 /**
@@ -52,5 +52,6 @@ async function askRuntime(path: string): Promise<RuntimeProbe> {
     version: /\d+(\.\d+)+/.exec(versionText)?.[0] ?? '0',
     versionText,
     checkpoint: flavorOf(path).checkpoints(version.stdout, help.ok),
+    checkpointFlags: help.stdout.match(/--[a-z][a-z-]+/g) ?? [],
   };
 }

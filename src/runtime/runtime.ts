@@ -59,12 +59,17 @@ export function openRuntime(
     globalArgs,
     ...verbs(name, flavor, call),
     ...abilities(store, name, path, flavor, globalArgs),
+    checkpoint: async (id, request) => {
+      const known = (await probeRuntime(store, path)).checkpointFlags;
+      const flags = (request.flags ?? []).filter((flag) => known.includes(flag));
+      await checkpoint(name, call, id, [...flavor.checkpointArgs(request), ...flags], request);
+    },
   };
 }
 
 type Verbs = Pick<
   OciRuntime,
-  'start' | 'kill' | 'delete' | 'pause' | 'resume' | 'state' | 'ps' | 'checkpoint' | 'restoreArgs'
+  'start' | 'kill' | 'delete' | 'pause' | 'resume' | 'state' | 'ps' | 'restoreArgs'
 >;
 
 function verbs(name: string, flavor: RuntimeFlavor, call: Call): Verbs {
@@ -102,7 +107,6 @@ function verbs(name: string, flavor: RuntimeFlavor, call: Call): Verbs {
       return flavor.unknownContainer.test(message) ? undefined : failRuntime(name, message);
     },
     ps: async (id) => parsePids(name, await must(['ps', '--format', 'json', id])),
-    checkpoint: (id, request) => checkpoint(name, flavor, call, id, request),
     restoreArgs: flavor.restoreArgs,
   };
 }
@@ -127,14 +131,14 @@ function abilities(
 
 async function checkpoint(
   name: string,
-  flavor: RuntimeFlavor,
   call: Call,
   id: string,
+  args: readonly string[],
   request: CheckpointRequest,
 ): Promise<void> {
   // A Ctrl-C on the terminal must not reach CRIU: ended in the middle, it can leave processes that are neither frozen
   // nor whole. So it runs to its end, and the caller looks at its own signal afterwards.
-  const { ok, message } = await call(['checkpoint', ...flavor.checkpointArgs(request), id], {
+  const { ok, message } = await call(['checkpoint', ...args, id], {
     env: request.criuEnvironment,
     newSession: true,
   });

@@ -13,6 +13,8 @@ export interface RuntimeProbe {
   readonly versionText: string;
   /** It can be asked to checkpoint (runc: has the command; crun: was built with CRIU). */
   readonly checkpoint: boolean;
+  /** Options that its checkpoint command has. */
+  readonly checkpointFlags: readonly string[];
 }
 
 export interface RuntimeState {
@@ -37,6 +39,8 @@ export interface CheckpointRequest {
   readonly parentPath?: string | undefined;
   /** Names CRIU's configuration file (criu/options.ts); reaches CRIU through the runtime. */
   readonly criuEnvironment?: Readonly<Record<string, string>> | undefined;
+  /** Options that say the same as that file; given to a runtime that has them, since its own word counts more. */
+  readonly flags?: readonly string[] | undefined;
 }
 
 /** How exec's process is wired to the caller. */
