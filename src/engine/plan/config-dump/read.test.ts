@@ -104,6 +104,17 @@ test('Privileges, capabilities, devices, namespaces, seccomp and unmasked paths 
   assert.deepEqual(kinds({}, { linux: { ...PODMAN_LINUX, maskedPaths: [] } }), ['unmasked']);
 });
 
+test('What podman 5.8 no longer hides is no risk, and what it hides beside is kept', () => {
+  const maskedPaths = [
+    ...['/proc/acpi', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/sched_debug', '/proc/scsi'],
+    ...['/proc/timer_list', '/proc/timer_stats', '/sys/devices/virtual/powercap', '/sys/firmware'],
+    ...['/sys/fs/selinux', '/proc/interrupts', '/sys/devices/virtual/powercap'],
+  ];
+  const { config, risks } = read({}, { linux: { ...PODMAN_LINUX, maskedPaths } });
+  assert.deepEqual(risks, []);
+  assert.deepEqual(config.security.unmask, []);
+});
+
 test('A network that is called bridge without a namespace of its own is the host’s', () => {
   const namespaces = PODMAN_LINUX.namespaces.filter(({ type }) => type !== 'network');
   const { config, risks } = read({}, { linux: { ...PODMAN_LINUX, namespaces } });

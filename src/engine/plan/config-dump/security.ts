@@ -4,12 +4,13 @@ import { fail } from '../../../model/errors.ts';
 import { MASKED_PATHS, READ_ONLY_PATHS } from '../../../model/protected-paths.ts';
 import type { ConfigDump, SpecDump } from './schema.ts';
 
-/** Newer than some podman that is still in use (4.3), so that their absence says nothing. */
+/** Not hidden by some podman that is in use (4.3, 5.8), so that their absence says nothing. */
 const NOT_ALWAYS_MASKED = new Set([
   '/proc/asound',
   '/proc/interrupts',
   '/proc/sched_debug',
   '/proc/timer_stats',
+  '/sys/dev/block',
   '/sys/devices/virtual/powercap',
 ]);
 /** Protected by some podman, in one way or the other. */
