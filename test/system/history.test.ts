@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertRefused } from '../contract/support.ts';
 import { generationOf, startPages, step } from '../fixtures/pages.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { assertWhole, flipBit, historyOf, tag } from './history-support.ts';
@@ -186,6 +187,11 @@ test('verify names a flipped bit and what it hits; the next checkpoint is stored
       assert.equal(taken.code, 0, taken.stderr);
       assert.match(taken.stderr, /the checkpoint three is damaged, so that the new one is stored whole/);
       assert.equal((await historyOf(box)).at(-1)?.Parent, '');
+      await assertRefused(
+        box,
+        ['container', 'restore', '--name', 'f', 'c@two'],
+        /^Error: the checkpoint c@two is damaged: checkpoint\/pages-1\.img of two: its content has changed$/,
+      );
       await box.ok(['checkpoint', 'rm', 'c@two']);
       const later = await box.cryopod(['checkpoint', 'verify', 'c']);
       assert.equal(later.code, 125);

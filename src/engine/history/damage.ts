@@ -9,11 +9,15 @@ import { digestsOf, readDigests } from '../../system/digests.ts';
 import type { EngineContext } from '../context.ts';
 import { DIGESTS, digestOfEntry, entryDirectory, imagesOf } from './entry.ts';
 
-/** Looks at everything but pages and files, which are only read by verify. Gives what is wrong. */
+/**
+ * What is wrong with a checkpoint: as it was found out before, or now by a look at everything but pages and files, which
+ * only verify reads.
+ */
 export async function findDamage(
   ctx: EngineContext,
-  { container, name, digest }: NamedCheckpoint,
+  { container, name, digest, status, message }: NamedCheckpoint,
 ): Promise<string | undefined> {
+  if (status === 'damaged') return message;
   const entry = entryDirectory(ctx.store, container, name);
   try {
     if ((await digestOfEntry(entry)) !== digest) return 'its lists of digests are not as they were written';

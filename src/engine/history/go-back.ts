@@ -12,6 +12,7 @@ import { monotonicMicroseconds } from '../../system/clock.ts';
 import { faultPoint } from '../../system/faults.ts';
 import { checkpointDirectory } from '../../system/store-paths.ts';
 import { holdsImages } from '../checkpoint-files.ts';
+import { codedFailure } from '../coded-failure.ts';
 import type { EngineContext } from '../context.ts';
 import { criuProbe } from '../criu-probe.ts';
 import { lazyAbility } from '../lazy-pages.ts';
@@ -47,7 +48,8 @@ export async function goBack(
 ): Promise<RestoreResult> {
   const begun = monotonicMicroseconds();
   return await withContainer(ctx, reference.container.config.id, 'restore', async (container) => {
-    const { id } = container.config;
+    const { config } = container;
+    const { id } = config;
     const record = requireStored(ctx, reference);
     refuseObstacles(goBackFindings(container, options, await goBackFacts(ctx, container, record, options)));
     requireCriu(await criuProbe(ctx));
@@ -59,13 +61,8 @@ export async function goBack(
       volumes,
       hadCheckpoint,
     });
-    const thawed = await replaceAndThaw(ctx, container, record, {
-      operation,
-      volumes,
-      hadCheckpoint,
-      options,
-    });
-    await finishGoBack(ctx, thawed.container, record.name, { volumes, keep: options.keep });
+    const work = replaceAndThaw(ctx, container, record, { operation, volumes, hadCheckpoint, options });
+    const thawed = await codedFailure(work, 'RESTORE_FAILED', `bring ${config.name} back to ${record.name}`);
     endOperation(ctx.db, operation);
     return { input: reference.text, id, duration: monotonicMicroseconds() - begun, ...thawed.figures };
   });
@@ -139,18 +136,22 @@ async function replaceAndThaw(
 ): Promise<Awaited<ReturnType<typeof thaw>>> {
   const { id } = container.config;
   return await undoOnFailure(async (cleanup) => {
-    cleanup.add('settle the restore', () => endOperation(ctx.db, operation));
+    cleanup.add('put back what was set aside', async () => {
+      // What cannot be put back now is left to recovery.
+      await putBack(ctx, id, { volumes, hadCheckpoint });
+      endOperation(ctx.db, operation);
+    });
     faultPoint('back.journalled');
-    cleanup.add('put back what was set aside', () => putBack(ctx, id, { volumes, hadCheckpoint }));
     const settled = await withAddressOf(ctx, container, record);
     await setAside(ctx, id, volumes);
     faultPoint('back.aside');
     await placeEntry(ctx, settled, record, volumes);
     faultPoint('back.placed');
     const thawed = await thaw(ctx, settled, options);
-    faultPoint('back.running');
     // Its processes run: what fails now is completed by recovery, and must not take the files from under them.
     cleanup.keep();
+    faultPoint('back.running');
+    await finishGoBack(ctx, thawed.container, record.name, { volumes, keep: options.keep });
     return thawed;
   });
 }

@@ -19,7 +19,7 @@ export async function usableParent(
   const all = listCheckpoints(ctx.db, container);
   const newest = all.findLast(isStored);
   if (newest === undefined) return undefined;
-  const damage = newest.status === 'damaged' ? newest.message : await findDamage(ctx, newest);
+  const damage = await findDamage(ctx, newest);
   if (damage !== undefined) {
     logWarning(`the checkpoint ${newest.name} is damaged, so that the new one is stored whole: ${damage}`);
     if (newest.status !== 'damaged') putCheckpoint(ctx.db, { ...newest, status: 'damaged', message: damage });

@@ -11,6 +11,7 @@ import { syncTree, TEMP_PREFIX } from '../../system/durable.ts';
 import { faultPoint } from '../../system/faults.ts';
 import { runOk } from '../../system/process.ts';
 import { replaceCheckpoint } from '../checkpoint-files.ts';
+import { codedFailure } from '../coded-failure.ts';
 import type { EngineContext } from '../context.ts';
 import { withContainer } from '../with-container.ts';
 import { inheritDamage } from './damage.ts';
@@ -32,14 +33,18 @@ export async function removeCheckpoint(ctx: EngineContext, reference: Checkpoint
 export async function removeRecorded(ctx: EngineContext, record: NamedCheckpoint): Promise<void> {
   const { container, name } = record;
   const operation = beginOperation(ctx.db, 'forget', container, { name });
-  await undoOnFailure(async (cleanup) => {
-    cleanup.add('settle the removal', () => endOperation(ctx.db, operation));
-    cleanup.add('remove what was begun', () => settleForget(ctx, container, name));
+  const work = undoOnFailure(async (cleanup) => {
+    cleanup.add('settle the removal', async () => {
+      // What cannot be settled now is left to recovery.
+      await settleForget(ctx, container, name);
+      endOperation(ctx.db, operation);
+    });
     faultPoint('forget.journalled');
     for (const heir of heirsOf(ctx, record)) await absorb(ctx, heir, record);
     faultPoint('forget.replaced');
     await forget(ctx, record);
   });
+  await codedFailure(work, 'STORE_FAILED', `remove the checkpoint ${name}`);
   endOperation(ctx.db, operation);
 }
 

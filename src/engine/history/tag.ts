@@ -127,9 +127,12 @@ async function takeEntry(
   const images = join(temp, 'whole');
   try {
     return await undoOnFailure(async (cleanup) => {
-      cleanup.add('settle the checkpoint', () => endUnlessFrozen(ctx, container, operation));
+      cleanup.add('remove what was copied', async () => {
+        // What cannot be removed now is left to recovery.
+        await removeUnrecorded(ctx, id, options.tag, temp);
+        await endUnlessFrozen(ctx, container, operation);
+      });
       faultPoint('history.journalled');
-      cleanup.add('remove what was copied', () => removeUnrecorded(ctx, id, options.tag, temp));
       await makeHistory(ctx, id);
       await mkdir(temp, { mode: 0o700 });
       await takeKnown(ctx, container, temp);
