@@ -26,6 +26,8 @@ const schema = v.object({
   runtime: v.object({ name: text, version: text }),
   criu: v.object({ version: text }),
   conmon: v.object({ version: text }),
+  /** Identity of the pre-checkpoint without which this checkpoint is not whole. */
+  previous: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/))),
 });
 
 /** Content of an archive's cryopod.json: the host and the programs that made the checkpoint. */

@@ -36,6 +36,12 @@ export const MEMBER_DIRECTORY = {
   volumes: 'volumes',
 } as const;
 
+/** The one symbolic link of an archive: images of a checkpoint that lack the pages of the one before it. */
+export const PARENT_LINK = {
+  name: `${MEMBER_DIRECTORY.images}/parent`,
+  target: `../${MEMBER_DIRECTORY.preImages}`,
+} as const;
+
 export type ArchiveCompression = 'zstd' | 'gzip' | 'none';
 
 /** One member as it was written or read. */

@@ -1,5 +1,6 @@
 import { fail } from '../model/errors.ts';
-import { MEMBER, MEMBER_DIRECTORY } from './members.ts';
+import { IDENTITY_FILE, MAX_IDENTITY_BYTES } from './identity.ts';
+import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from './members.ts';
 import { quoteName, type TarEntry } from './tar-reader.ts';
 
 /**
@@ -15,12 +16,6 @@ export interface PlacedMember {
   readonly name: string;
 }
 
-/** The one symbolic link of an archive: images of a checkpoint that lack the pages of the one before it. */
-export const PARENT_LINK = {
-  name: `${MEMBER_DIRECTORY.images}/parent`,
-  target: `../${MEMBER_DIRECTORY.preImages}`,
-} as const;
-
 /** What is read into memory by whoever uses it. */
 const MAX_METADATA = 16 << 20;
 const CAPS: Readonly<Record<string, number>> = {
@@ -31,6 +26,7 @@ const CAPS: Readonly<Record<string, number>> = {
   [MEMBER.facts]: MAX_METADATA,
   [MEMBER.sums]: MAX_METADATA,
   [MEMBER.deleted]: 64 << 20,
+  [`${MEMBER_DIRECTORY.preImages}/${IDENTITY_FILE}`]: MAX_IDENTITY_BYTES,
 };
 
 const KNOWN = new Set<string>(Object.values(MEMBER));

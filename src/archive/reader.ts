@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { fail, isCryopodError } from '../model/errors.ts';
 import { type ByteSource, describeSource, failInterrupted, openArchive } from './decompressor.ts';
-import { MEMBER, type MemberDigest } from './members.ts';
+import { MEMBER, type MemberDigest, PARENT_LINK } from './members.ts';
 import { append, type MemberFiles, memberFiles } from './reader-files.ts';
-import { PARENT_LINK, type PlacedMember, placeMember } from './reader-names.ts';
+import { type PlacedMember, placeMember } from './reader-names.ts';
 import { checkSums, parseSums } from './sums.ts';
 import { quoteName, type TarEntry, type TarReader, tarReader } from './tar-reader.ts';
 import type { UnpackedArchive, UnpackRequest } from './types.ts';

@@ -6,7 +6,9 @@ export const TAR_END = Buffer.alloc(2 * TAR_BLOCK);
 
 export interface TarMember {
   readonly name: string;
-  readonly type: 'file' | 'directory';
+  readonly type: 'file' | 'directory' | 'link';
+  /** Where a symbolic link leads; at most 100 bytes. */
+  readonly target?: string | undefined;
   /** Bytes of content. */
   readonly size: number;
   /** Seconds since the epoch. */
@@ -17,7 +19,9 @@ export interface TarMember {
 const NAME_BYTES = 100;
 /** One more than eleven octal digits can say: 8 GiB. */
 const OCTAL_LIMIT = 8 ** 11;
-const MODE = { file: 0o600, directory: 0o700 } as const;
+/** A link's own mode means nothing: 0777 as everywhere. */
+const MODE = { file: 0o600, directory: 0o700, link: 0o777 } as const;
+const FLAG = { file: '0', directory: '5', link: '2' } as const;
 
 /** Zero bytes that fill the last block of a content of `size` bytes. */
 export const tarPadding = (size: number): Buffer =>
@@ -30,7 +34,7 @@ export const tarPadding = (size: number): Buffer =>
  */
 export function tarHeader(member: TarMember): Buffer {
   const name = member.type === 'directory' ? `${member.name}/` : member.name;
-  const flag = member.type === 'directory' ? '5' : '0';
+  const flag = FLAG[member.type];
   const mode = MODE[member.type];
   if (Buffer.byteLength(name) <= NAME_BYTES) return block(name, flag, mode, member);
   const record = paxRecord('path', name);
@@ -51,7 +55,7 @@ function block(
   name: string,
   flag: string,
   mode: number,
-  { size, modified }: { readonly size: number; readonly modified: number },
+  { size, modified, target = '' }: Pick<TarMember, 'size' | 'modified' | 'target'>,
 ): Buffer {
   const header = Buffer.alloc(TAR_BLOCK);
   Buffer.from(name).copy(header, 0, 0, NAME_BYTES);
@@ -61,6 +65,7 @@ function block(
   writeSize(header, size);
   writeOctal(header, 136, 12, modified);
   header.write(flag, 156);
+  header.write(target, 157, NAME_BYTES);
   header.write('ustar\x0000', 257, 'latin1');
   header.write('root', 265);
   header.write('root', 297);

@@ -34,6 +34,8 @@ export interface WrittenArchive {
 export interface ArchiveWriter {
   readonly addContent: (name: string, content: string | Uint8Array) => Promise<void>;
   readonly addDirectory: (name: string) => Promise<void>;
+  /** The one link that a reader accepts: the checkpoint lacks the pages of the pre-checkpoint before it. */
+  readonly addParentLink: () => Promise<void>;
   /** A regular file; symbolic links are not followed. It must not change meanwhile. */
   readonly addFile: (name: string, path: string) => Promise<void>;
   /** Content of unknown length: `produce` writes it to the descriptor and returns when all is written. */

@@ -10,6 +10,7 @@ import { type Pumped, pump } from './writer-pump.ts';
 /** Writes members as tar into frames. Names must be relative, plain and new (INTERNAL). */
 export interface MemberSink {
   readonly addDirectory: (name: string) => Promise<void>;
+  readonly addLink: (name: string, target: string) => Promise<void>;
   readonly addWhole: (name: string, content: Buffer) => Promise<void>;
   /** What `fd` gives up to its end, of which the size is known. `path` is for the error if it is another. */
   readonly addSized: (name: string, size: number, fd: number, path: string) => Promise<Pumped>;
@@ -46,6 +47,10 @@ export function memberSink(output: ArchiveOutput, options: ArchiveWriterOptions)
     addDirectory: async (name) => {
       checkName(name);
       await batch.add(header(name, 0, 'directory'));
+    },
+    addLink: async (name, target) => {
+      checkName(name);
+      await batch.add(tarHeader({ name, target, type: 'link', size: 0, modified }));
     },
     addWhole: async (name, bytes) => {
       checkName(name);

@@ -3,7 +3,7 @@ import { closeSync, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { fail, messageOf } from '../model/errors.ts';
 import { enlargePipe, makePipe } from '../system/libc.ts';
-import { type ArchiveSums, MEMBER, type MemberDigest } from './members.ts';
+import { type ArchiveSums, MEMBER, type MemberDigest, PARENT_LINK } from './members.ts';
 import { digestOfMembers } from './sums.ts';
 import type { ArchiveWriter, ArchiveWriterOptions } from './types.ts';
 import { failChanged } from './writer-errors.ts';
@@ -31,6 +31,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     addContent: (name, content) =>
       once(async () => note(name, await addContent(sink, name, Buffer.from(content)))),
     addDirectory: (name) => once(() => sink.addDirectory(name)),
+    addParentLink: () => once(() => sink.addLink(PARENT_LINK.name, PARENT_LINK.target)),
     addFile: (name, path) => once(async () => note(name, await addFile(sink, name, path))),
     addStream: (name, produce) => once(async () => note(name, await addStream(sink, name, produce))),
     addPages: (prefix, directory, dump) =>

@@ -6,7 +6,7 @@ import { decodeMessage, type Message, type MessageSchema, optional, repeated, re
 
 /** First word of an image since format 1.1, and of service files such as the statistics (CRIU criu/include/magic.h). */
 const IMG_COMMON_MAGIC = 0x54564319;
-const IMG_SERVICE_MAGIC = 0x55105940;
+export const IMG_SERVICE_MAGIC = 0x55105940;
 
 /** Words that tell an image's type (CRIU criu/include/magic.h). */
 export const IMAGE_MAGIC = {

@@ -1,5 +1,5 @@
 import { fail } from '../model/errors.ts';
-import { IMAGE_MAGIC, readImage } from './images.ts';
+import { IMAGE_MAGIC, IMG_SERVICE_MAGIC, readImage } from './images.ts';
 import { optional, required } from './protobuf.ts';
 
 /** CRIU images/stats.proto. Times in microseconds. */
@@ -80,4 +80,37 @@ export async function readRestoreStats(path: string): Promise<RestoreStats> {
     restoreTime: restore.restoreTime,
     pagesRestored: count(restore.pagesRestored),
   };
+}
+
+/** A number of protobuf's base 128, lowest digits first. */
+function varint(value: number): number[] {
+  const digits: number[] = [];
+  let rest = BigInt(Math.round(value));
+  for (; rest > 127n; rest >>= 7n) digits.push(Number(rest & 127n) | 128);
+  return [...digits, Number(rest)];
+}
+
+/** The `stats-dump` file that CRIU would write (criu/stats.c write_stats), for dumps that it did not do. */
+export function formatDumpStats(stats: DumpStats): Buffer {
+  const values: readonly (readonly [field: number, value: number])[] = [
+    [1, stats.freezingTime],
+    [2, stats.frozenTime],
+    [3, stats.memdumpTime],
+    [4, stats.memwriteTime],
+    [5, stats.pagesScanned],
+    [6, stats.pagesSkippedParent],
+    [7, stats.pagesWritten],
+    [8, stats.irmapResolve],
+    [9, stats.pagesLazy],
+    [12, stats.sharedPagesScanned],
+    [14, stats.sharedPagesWritten],
+  ];
+  const dump = values.flatMap(([field, value]) => [...varint(field * 8), ...varint(value)]);
+  // Field 1, a message.
+  const entry = Buffer.from([10, ...varint(dump.length), ...dump]);
+  const head = Buffer.alloc(12);
+  head.writeUInt32LE(IMG_SERVICE_MAGIC, 0);
+  head.writeUInt32LE(IMAGE_MAGIC.stats, 4);
+  head.writeUInt32LE(entry.length, 8);
+  return Buffer.concat([head, entry]);
 }

@@ -3,9 +3,10 @@ import { basename, join } from 'node:path';
 import { type DumpStats, readDumpStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { messageOf } from '../model/errors.ts';
+import type { Progress } from '../model/progress.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { updateState } from '../state/containers.ts';
-import { beginOperation, endOperation } from '../state/journal.ts';
+import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
 import { syncTree, tempBeside } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
@@ -15,10 +16,13 @@ import { dumpLogPath } from './bundle-files.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
 import { dumpIsComplete, holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
-import { dump } from './dump.ts';
+import { type DeltaParent, makeDelta } from './delta-images.ts';
+import { type DumpOptions, dump } from './dump.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
 import { processLives } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
+import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
+import { findPrevious } from './previous.ts';
 import { settleExit } from './settle.ts';
 import { withContainer } from './with-container.ts';
 
@@ -46,8 +50,10 @@ export async function checkpointContainer(
   await untilPagesAreIn(ctx, nameOrId);
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
-    refuseCheckpoint(container, options, await checkpointFacts(ctx, container));
-    const figures = await checkpointLocked(ctx, container, options);
+    const facts = await checkpointFacts(ctx, container);
+    const found = options.withPrevious === true ? await findPrevious(ctx, container) : undefined;
+    refuseCheckpoint(container, options, { ...facts, previous: found?.facts });
+    const figures = await checkpointLocked(ctx, container, { ...options, previous: found?.previous });
     return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
   });
 }
@@ -56,14 +62,19 @@ export async function checkpointContainer(
 export async function checkpointLocked(
   ctx: EngineContext,
   container: Container,
-  options: CheckpointOptions,
+  options: CheckpointOptions & DumpOptions,
 ): Promise<Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>> {
   const { id } = container.config;
   // A log of an earlier dump must not vouch for this one after a crash.
   await rm(dumpLogPath(ctx.store, id), { force: true });
   const images = tempBeside(checkpointDirectory(ctx.store, id));
-  const { leaveRunning } = options;
-  const entry = beginOperation(ctx.db, 'checkpoint', id, { images: basename(images), leaveRunning });
+  const { leaveRunning, previous } = options;
+  const delta = previous === undefined || previous.tracked ? undefined : previous;
+  const entry = beginOperation(ctx.db, 'checkpoint', id, {
+    images: basename(images),
+    leaveRunning,
+    ...(delta === undefined ? {} : { delta: basename(delta.directory) }),
+  });
   faultPoint('checkpoint.journalled');
   const runtimeDuration = await dumpOrResume(ctx, container, images, options).catch(
     async (error: unknown) => {
@@ -82,7 +93,7 @@ export async function checkpointLocked(
     },
   );
   const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
-  await finishCheckpoint(ctx, container, images, options);
+  await finishCheckpoint(ctx, container, { images, delta: delta && { ...delta, entry } }, options);
   endOperation(ctx.db, entry);
   return { runtimeDuration, statistics };
 }
@@ -92,7 +103,7 @@ async function dumpOrResume(
   ctx: EngineContext,
   container: Container,
   images: string,
-  options: CheckpointOptions,
+  options: DumpOptions,
 ): Promise<number> {
   const { netns } = container.state;
   const hold = netns !== undefined && !options.leaveRunning;
@@ -107,6 +118,12 @@ async function dumpOrResume(
   }
 }
 
+export interface DumpedImages {
+  readonly images: string;
+  /** What they are to become a delta to by content, in the name of a journal entry. */
+  readonly delta?: (DeltaParent & { readonly entry: number }) | undefined;
+}
+
 /**
  * From the images on disk to the settled record. Also what recovery runs when a crash came after the dump: every step
  * may be repeated.
@@ -114,15 +131,13 @@ async function dumpOrResume(
 export async function finishCheckpoint(
   ctx: EngineContext,
   container: Container,
-  images: string,
+  dumped: DumpedImages,
   { leaveRunning, keep, tag }: Pick<CheckpointOptions, 'leaveRunning' | 'keep'> & { readonly tag?: string },
 ): Promise<void> {
   const { id } = container.config;
   faultPoint('checkpoint.dumped');
-  // Repeated after a crash, it may find them published already.
-  if (holdsImages(images)) await syncTree(images);
   const path = checkpointDirectory(ctx.store, id);
-  await replaceCheckpoint(images, path);
+  await publishImages(ctx, container, dumped);
   faultPoint('checkpoint.published');
   const log = dumpLogPath(ctx.store, id);
   if (!keep) await rm(log, { force: true });
@@ -131,11 +146,12 @@ export async function finishCheckpoint(
     checkpointPath: path,
     // An older archive must never stand in for this one.
     exportPath: undefined,
+    exportPrevious: undefined,
     checkpointLog: keep ? log : undefined,
     checkpointTag: tag,
   };
   if (leaveRunning) {
-    updateState(ctx.db, id, record);
+    await forgetPreCheckpoints(ctx.store, updateState(ctx.db, id, record));
   } else {
     await settleExit(ctx, container, {
       keepNetwork: true,
@@ -149,4 +165,23 @@ export async function finishCheckpoint(
     });
   }
   faultPoint('checkpoint.recorded');
+}
+
+/** Puts the images, or the delta that they become, in the checkpoint's place. Whole ones go only after that is on disk. */
+async function publishImages(
+  ctx: EngineContext,
+  { config: { id, name } }: Container,
+  { images, delta }: DumpedImages,
+): Promise<void> {
+  const path = checkpointDirectory(ctx.store, id);
+  const progress: Progress = (event) => ctx.progress({ ...event, subject: name });
+  // Repeated after a crash, it may find them published already.
+  const isHere = holdsImages(images);
+  const ready = isHere && delta !== undefined ? await makeDelta(images, delta, progress) : images;
+  if (isHere && ready === images) await syncTree(images);
+  await replaceCheckpoint(ready, path);
+  if (delta === undefined || ready === images) return;
+  // Half removed, they must not be taken for whole ones after a crash.
+  amendOperation(ctx.db, delta.entry, { published: true });
+  await rm(images, { recursive: true, force: true });
 }

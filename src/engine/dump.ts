@@ -13,6 +13,14 @@ import { noteConnections } from './network/connections-file.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
 import { processLives } from './observe.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
+import { endTracking } from './pre-checkpoint-files.ts';
+import type { Previous } from './previous.ts';
+
+export interface DumpOptions
+  extends Pick<CheckpointOptions, 'leaveRunning' | 'tcpEstablished' | 'fileLocks'> {
+  /** The pre-checkpoint before it. Where changes since are tracked, CRIU leaves out what has not changed. */
+  readonly previous?: Previous | undefined;
+}
 
 /**
  * Lets CRIU dump a container that is frozen already into `images`, in which its pages files are FIFOs; it stays frozen.
@@ -22,11 +30,12 @@ export async function dumpPages(
   ctx: EngineContext,
   container: Container,
   images: string,
-  { tcpEstablished, fileLocks }: Pick<CheckpointOptions, 'tcpEstablished' | 'fileLocks'>,
+  { tcpEstablished, fileLocks, previous }: Omit<DumpOptions, 'leaveRunning'>,
 ): Promise<number> {
   const { id, runtime, cgroupManager } = container.config;
   const criuOptions: CriuOptions = { linkRemap: true };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
+  const parentPath = await parentFor(previous);
   const begun = monotonicMicroseconds();
   await explainDumpFailure(container, () =>
     openRuntime(ctx.store, runtime, { cgroupManager }).checkpoint(id, {
@@ -38,9 +47,17 @@ export async function dumpPages(
       leaveRunning: true,
       tcpEstablished,
       fileLocks,
+      parentPath,
     }),
   );
   return monotonicMicroseconds() - begun;
+}
+
+/** What CRIU leaves out pages for, where it can tell what has changed since. */
+async function parentFor(previous: Previous | undefined): Promise<string | undefined> {
+  if (previous?.tracked !== true) return undefined;
+  await endTracking(previous);
+  return previous.link;
 }
 
 /**
@@ -52,12 +69,12 @@ export async function dump(
   ctx: EngineContext,
   container: Container,
   images: string,
-  options: CheckpointOptions,
+  { leaveRunning, tcpEstablished, fileLocks, previous }: DumpOptions,
 ): Promise<number> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   // CRIU then makes names for such files, which a container that goes on must not see.
-  const criuOptions: CriuOptions = { linkRemap: !options.leaveRunning };
+  const criuOptions: CriuOptions = { linkRemap: !leaveRunning };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   await writeNetworkStatus(images, container.state.networks);
   await noteConnections(ctx.store, container.config, container.state.pid);
@@ -67,6 +84,7 @@ export async function dump(
   if (shmInUse) await runtime.pause(id);
   try {
     if (shmInUse) await saveShm(ctx.store, id, shmArchivePath(images));
+    const parentPath = await parentFor(previous);
     const begun = monotonicMicroseconds();
     await explainDumpFailure(container, () =>
       runtime.checkpoint(id, {
@@ -74,7 +92,10 @@ export async function dump(
         workPath: bundleDirectory(ctx.store, id),
         criuEnvironment,
         flags: criuRuntimeFlags(criuOptions).checkpoint,
-        ...options,
+        leaveRunning,
+        tcpEstablished,
+        fileLocks,
+        parentPath,
       }),
     );
     return monotonicMicroseconds() - begun;

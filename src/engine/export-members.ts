@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { formatArchiveFacts } from '../archive/facts.ts';
 import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
@@ -17,21 +17,25 @@ import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { writeImageMember } from './export-image.ts';
+import { addFiles } from './export-images.ts';
 import { ownsShm } from './namespaces.ts';
 import { configDump, specDump } from './plan/config-dump/write.ts';
+import type { PreCheckpoint } from './pre-checkpoint-files.ts';
 import { describeHost } from './preflight/host-facts.ts';
 
-interface MemberChoice {
+export interface MemberChoice {
   readonly ignoreRootfs: boolean;
   readonly ignoreVolumes: boolean;
   readonly withImage: boolean;
+  /** The pre-checkpoint that it builds on. */
+  readonly previous?: PreCheckpoint | undefined;
 }
 
 /** What is known while the container still runs. First in the archive, so that a reader can refuse early. */
 export async function writeKnownMembers(
   ctx: EngineContext,
   container: Container,
-  { withImage }: MemberChoice,
+  { withImage, previous }: Pick<MemberChoice, 'withImage' | 'previous'>,
   writer: ArchiveWriter,
 ): Promise<void> {
   const { config } = container;
@@ -39,7 +43,8 @@ export async function writeKnownMembers(
   await writer.addContent(MEMBER.config, configDump(container));
   await writer.addContent(MEMBER.spec, specDump(container, bundleJson));
   await writer.addContent(MEMBER.network, JSON.stringify(fixedAddresses(container)));
-  await writer.addContent(MEMBER.facts, formatArchiveFacts(await describeHost(ctx, config.runtime)));
+  const facts = await describeHost(ctx, config.runtime);
+  await writer.addContent(MEMBER.facts, formatArchiveFacts({ ...facts, previous: previous?.record.id }));
   await writer.addDirectory(MEMBER_DIRECTORY.artifacts);
   if (withImage) await writeImageMember(ctx, container, writer);
 }
@@ -57,10 +62,8 @@ export function fixedAddresses({ config, state }: Container): Container['state']
 
 interface FrozenDump {
   readonly writer: ArchiveWriter;
-  /** Directory of CRIU's images but for the pages. */
-  readonly images: string;
-  /** Lets CRIU dump; gives the runtime's microseconds. */
-  readonly dump: () => Promise<number>;
+  /** Lets CRIU dump and puts its images into the archive; gives the runtime's microseconds. */
+  readonly writeImages: () => Promise<number>;
 }
 
 /** Memory and files of the frozen container, which belong to one moment. Gives the runtime's microseconds. */
@@ -68,13 +71,12 @@ export async function writeFrozenMembers(
   ctx: EngineContext,
   container: Container,
   choice: MemberChoice,
-  { writer, images, dump }: FrozenDump,
+  { writer, writeImages }: FrozenDump,
 ): Promise<number> {
   const { config, state } = container;
   await writer.addDirectory(MEMBER_DIRECTORY.images);
   await writer.addContent(IMAGES_NETWORK, JSON.stringify(state.networks));
-  const duration = await writer.addPages(MEMBER_DIRECTORY.images, images, dump);
-  await writeImages(writer, images);
+  const duration = await writeImages();
   await writer.addFile(MEMBER.statistics, statisticsPath(ctx, config));
   const shm = shmDirectory(ctx.store, config.id);
   if (ownsShm(config) && existsSync(shm)) {
@@ -95,7 +97,8 @@ export async function writeCheckpointMembers(
   await writer.addDirectory(MEMBER_DIRECTORY.images);
   await writer.addContent(IMAGES_NETWORK, JSON.stringify(state.networks));
   const shm = shmArchivePath(images);
-  await writeImages(writer, images, [MEMBER.network, basename(shm)]);
+  if (choice.previous !== undefined) await writer.addParentLink();
+  await addFiles(writer, MEMBER_DIRECTORY.images, images, [MEMBER.network, basename(shm)]);
   await writer.addFile(MEMBER.statistics, statisticsPath(ctx, config));
   if (ownsShm(config) && existsSync(shm)) await writer.addFile(MEMBER.shm, shm);
   await mountRootfs(ctx.store, config.id, layersOf(ctx, config));
@@ -110,17 +113,6 @@ const IMAGES_NETWORK = `${MEMBER_DIRECTORY.images}/${MEMBER.network}`;
 
 const statisticsPath = (ctx: EngineContext, { id }: Container['config']): string =>
   join(bundleDirectory(ctx.store, id), 'stats-dump');
-
-async function writeImages(
-  writer: ArchiveWriter,
-  images: string,
-  except: readonly string[] = [],
-): Promise<void> {
-  for (const name of (await readdir(images)).sort()) {
-    if (!except.includes(name))
-      await writer.addFile(`${MEMBER_DIRECTORY.images}/${name}`, join(images, name));
-  }
-}
 
 async function writeFiles(
   ctx: EngineContext,

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { ArchiveCompression } from '../archive/members.ts';
 import type { ArchiveTarget, ArchiveWriter } from '../archive/types.ts';
 import { openArchiveWriter } from '../archive/writer.ts';
@@ -13,6 +13,7 @@ import type { CheckpointResult } from './checkpoint.ts';
 import type { EngineContext } from './context.ts';
 import { told } from './frozen.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
+import type { Previous } from './previous.ts';
 
 export interface ExportOptions extends CheckpointOptions {
   /** A pipe gets the archive as it grows; a file is replaced when it is whole. */
@@ -27,6 +28,12 @@ export interface ExportOptions extends CheckpointOptions {
    * goes on. Gives the path under which the archive stays.
    */
   readonly afterPublish?: ((container: Container) => Promise<string>) | undefined;
+}
+
+/** An export that has been judged. */
+export interface ExportChoice extends ExportOptions {
+  /** The pre-checkpoint that it builds on. */
+  readonly previous: Previous | undefined;
 }
 
 export type Figures = Pick<CheckpointResult, 'runtimeDuration' | 'statistics'>;
@@ -70,7 +77,7 @@ interface Publication {
 export async function publishArchive(
   ctx: EngineContext,
   container: Container,
-  options: ExportOptions,
+  options: ExportChoice,
   { writer, entry }: Publication,
 ): Promise<void> {
   const { bytes } = await writer.finish();
@@ -95,13 +102,14 @@ interface Published extends Pick<Publication, 'entry'> {
 function notePublished(
   ctx: EngineContext,
   { config }: Container,
-  { target, keep }: ExportOptions,
+  { target, keep, leaveRunning, previous }: ExportChoice,
   { bytes, entry, kept }: Published,
 ): void {
   ctx.progress({ phase: 'export', subject: config.name, bytes, totalBytes: bytes, done: true });
   updateState(ctx.db, config.id, {
     exportedAt: timestamp(),
     exportPath: kept ?? ('path' in target ? resolve(target.path) : undefined),
+    exportPrevious: previous === undefined || leaveRunning ? undefined : basename(previous.directory),
     checkpointLog: keep ? dumpLogPath(ctx.store, config.id) : undefined,
   });
   amendOperation(ctx.db, entry, { published: true });

@@ -9,6 +9,7 @@ import { treeSize } from '../system/tree-size.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
 import type { EngineContext } from './context.ts';
 import type { CheckpointFacts } from './plan/checkpoint.ts';
+import type { FoundPrevious } from './previous.ts';
 
 /** Memory and files rarely shrink further; where less than that is free, an export cannot succeed. */
 const BEST_RATIO = 10;
@@ -18,6 +19,8 @@ interface SpaceOptions {
   readonly compression: ArchiveCompression;
   readonly ignoreRootfs: boolean;
   readonly ignoreVolumes: boolean;
+  /** The pre-checkpoint that it builds on. */
+  readonly found?: FoundPrevious | undefined;
 }
 
 export interface ExportFacts extends CheckpointFacts {
@@ -35,15 +38,22 @@ export async function exportFacts(
   options: SpaceOptions,
 ): Promise<ExportFacts> {
   const facts = await checkpointFacts(ctx, container);
-  const { target, compression } = options;
+  const { target, compression, found } = options;
   const directory = 'path' in target ? dirname(resolve(target.path)) : facts.directory;
-  const bytes = facts.memoryBytes + (await fileBytes(ctx, container, options));
+  const files = await fileBytes(ctx, container, options);
+  const bytes = facts.memoryBytes + files;
+  // What of the memory has changed is not known before.
+  const leastBytes = found === undefined ? bytes : files;
+  const isCompared = found?.previous?.tracked === false;
+  const staging = { directory: facts.directory, freeBytes: facts.freeBytes, neededBytes: facts.memoryBytes };
   return {
     ...facts,
     directory,
     freeBytes: (await spaceAt(directory)).free,
     archiveBytes: bytes,
-    leastBytes: compression === 'none' ? bytes : Math.floor(bytes / BEST_RATIO),
+    leastBytes: compression === 'none' ? leastBytes : Math.floor(leastBytes / BEST_RATIO),
+    previous: found?.facts,
+    staging: isCompared ? staging : undefined,
   };
 }
 

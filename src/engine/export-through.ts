@@ -8,7 +8,13 @@ import { checkpointFacts } from './checkpoint-facts.ts';
 import type { EngineContext } from './context.ts';
 import { endExported } from './export-end.ts';
 import { writeCheckpointMembers, writeKnownMembers } from './export-members.ts';
-import { type ExportOptions, type Figures, openExport, publishArchive } from './export-publish.ts';
+import {
+  type ExportChoice,
+  type ExportOptions,
+  type Figures,
+  openExport,
+  publishArchive,
+} from './export-publish.ts';
 import { told } from './frozen.ts';
 import { processLives } from './observe.ts';
 import { refuseCheckpoint } from './plan/checkpoint.ts';
@@ -21,7 +27,7 @@ import { refuseCheckpoint } from './plan/checkpoint.ts';
 export async function exportThroughCheckpoint(
   ctx: EngineContext,
   container: Container,
-  options: ExportOptions,
+  options: ExportChoice,
   totalBytes: number,
 ): Promise<Figures> {
   const { id } = container.config;

@@ -13,14 +13,22 @@ import type { CheckpointResult } from './checkpoint.ts';
 import type { EngineContext } from './context.ts';
 import { dumpPages } from './dump.ts';
 import { endExported } from './export-end.ts';
+import { removeImages, writeImages } from './export-images.ts';
 import { withLinkRemaps } from './export-links.ts';
 import { writeFrozenMembers, writeKnownMembers } from './export-members.ts';
-import { type ExportOptions, type Figures, openExport, publishArchive } from './export-publish.ts';
+import {
+  type ExportChoice,
+  type ExportOptions,
+  type Figures,
+  openExport,
+  publishArchive,
+} from './export-publish.ts';
 import { exportFacts } from './export-space.ts';
 import { exportThroughCheckpoint } from './export-through.ts';
 import { endUnlessFrozen, goesOn, whileFrozen } from './frozen.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
 import { needsLocalCheckpoint, refuseCheckpoint } from './plan/checkpoint.ts';
+import { findPrevious } from './previous.ts';
 import { withContainer } from './with-container.ts';
 
 /**
@@ -38,12 +46,14 @@ export async function exportContainer(
   await untilPagesAreIn(ctx, nameOrId);
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
-    const facts = await exportFacts(ctx, container, options);
+    const found =
+      options.withPrevious === true ? await findPrevious(ctx, container, { needsArchive: true }) : undefined;
+    const isThrough = needsLocalCheckpoint(container, options);
+    const facts = await exportFacts(ctx, container, { ...options, found });
     refuseCheckpoint(container, { exported: true, ...options }, facts);
-    const totalBytes = facts.archiveBytes;
-    const figures = needsLocalCheckpoint(container, options)
-      ? await exportThroughCheckpoint(ctx, container, options, totalBytes)
-      : await exportFrozen(ctx, container, options, totalBytes);
+    const work = isThrough ? exportThroughCheckpoint : exportFrozen;
+    const choice = { ...options, previous: found?.previous };
+    const figures = await work(ctx, container, choice, facts.archiveBytes);
     return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
   });
 }
@@ -51,7 +61,7 @@ export async function exportContainer(
 async function exportFrozen(
   ctx: EngineContext,
   container: Container,
-  options: ExportOptions,
+  options: ExportChoice,
   totalBytes: number,
 ): Promise<Figures> {
   const { id } = container.config;
@@ -80,14 +90,14 @@ interface Attempt {
 async function writeArchive(
   ctx: EngineContext,
   container: Container,
-  options: ExportOptions,
+  options: ExportChoice,
   { images, entry, totalBytes }: Attempt,
 ): Promise<Figures> {
   try {
     return await undoOnFailure(async (cleanup) => {
       cleanup.add('settle the export', () => endUnlessFrozen(ctx, container, entry));
       faultPoint('export.journalled');
-      cleanup.add('remove the images', () => rm(images, { recursive: true, force: true }));
+      cleanup.add('remove the images', () => removeImages(images));
       await mkdir(images, { mode: 0o700 });
       const { config } = container;
       const writer = await openExport(ctx, container, options, { entry, totalBytes });
@@ -97,18 +107,18 @@ async function writeArchive(
       const { leaveRunning } = options;
       const figures = await whileFrozen(ctx, container, options, () =>
         withLinkRemaps(ctx, container, { images, entry, leaveRunning }, async (makeLinks) => {
+          const dump = async (): Promise<number> => {
+            const duration = await dumpPages(ctx, container, images, options);
+            await makeLinks();
+            return duration;
+          };
           const runtimeDuration = await writeFrozenMembers(ctx, container, options, {
             writer,
-            images,
-            dump: async () => {
-              const duration = await dumpPages(ctx, container, images, options);
-              await makeLinks();
-              return duration;
-            },
+            writeImages: () => writeImages(ctx, container, options, { writer, images, dump }),
           });
           const statistics = await readDumpStats(join(bundleDirectory(ctx.store, config.id), 'stats-dump'));
           if (!options.keep) await rm(dumpLogPath(ctx.store, config.id), { force: true });
-          await rm(images, { recursive: true, force: true });
+          await removeImages(images);
           // A container that is to end must not run again once its archive has its name.
           if (!leaveRunning) await publishArchive(ctx, container, options, { writer, entry });
           return { runtimeDuration, statistics };

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArchiveFacts } from '../archive/facts.ts';
-import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
+import { IDENTITY_FILE } from '../archive/identity.ts';
+import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from '../archive/members.ts';
 import { parseNetworkStatus } from '../archive/network-status.ts';
 import { unpackArchive } from '../archive/reader.ts';
 import type { ArchiveSource, UnpackedArchive } from '../archive/types.ts';
@@ -12,15 +13,17 @@ import { fail } from '../model/errors.ts';
 import { listImages } from '../state/images.ts';
 import { publish, type SyncChoice, syncTree } from '../system/durable.ts';
 import { freeBytes } from '../system/space.ts';
-import { checkpointDirectory } from '../system/store-paths.ts';
+import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { shmArchivePath } from './bundle-files.ts';
 import { holdsImages } from './checkpoint-files.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
+import { buildsOnPrevious, nameOf, readPrevious } from './import-previous.ts';
 import { ownsShm } from './namespaces.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
 import { readConfigDump } from './plan/config-dump/read.ts';
 import type { ArchiveView } from './plan/preflight/types.ts';
+import { readRecord } from './pre-checkpoint-files.ts';
 
 /** An archive's members, unpacked and checked. */
 export interface ImportedArchive {
@@ -29,12 +32,16 @@ export interface ImportedArchive {
   readonly has: (member: string) => boolean;
   /** Gives `work` the content of a member that is a tar archive itself. */
   readonly read: (member: string, work: (fd: number) => Promise<void>) => Promise<void>;
+  /** The images lack the pages of a pre-checkpoint, which lies beside them, unless it is a local one. */
+  readonly buildsOn: boolean;
 }
 
 export interface ReadRequest {
   readonly source: ArchiveSource;
   readonly ignoreRootfs: boolean;
   readonly ignoreVolumes: boolean;
+  /** Archive of the pre-checkpoint that it builds on; `local` where that is at hand. */
+  readonly previous?: ArchiveSource | 'local' | undefined;
   /** Told what is known as soon as the metadata are read; what it throws ends the reading. */
   readonly onMetadata: (view: ArchiveView) => Promise<void>;
 }
@@ -46,13 +53,14 @@ export interface ReadRequest {
 export async function readArchive(
   ctx: EngineContext,
   directory: string,
-  { source, ignoreRootfs, ignoreVolumes, onMetadata }: ReadRequest,
+  { source, previous, ignoreRootfs, ignoreVolumes, onMetadata }: ReadRequest,
 ): Promise<ImportedArchive> {
-  const name = 'path' in source ? source.path : 'standard input';
+  const name = nameOf(source);
   const seen = new Set<string>();
   const skipped = (member: string): boolean =>
     (ignoreRootfs && (member === MEMBER.rootfsDiff || member === MEMBER.deleted)) ||
     (ignoreVolumes && member.startsWith(`${MEMBER_DIRECTORY.volumes}/`)) ||
+    member.startsWith(`${MEMBER_DIRECTORY.preImages}/`) ||
     (member === MEMBER.image && seen.has(MEMBER.config) && imageIsHere(ctx, viewed));
   let viewed: ArchiveView | undefined;
   const { members } = await unpackArchive({
@@ -76,14 +84,24 @@ export async function readArchive(
   if (!holdsImages(images)) {
     fail('RESTORE_REFUSED', {
       message: `${name} holds no complete checkpoint of processes: checkpoint/inventory.img is missing`,
+      hint: isPreCheckpoint(members)
+        ? 'It is a pre-checkpoint, which holds memory only: give it with --import-previous beside the checkpoint after it.'
+        : undefined,
     });
   }
-  await checkPageFiles(images);
   const view = await viewOf(directory, name, members);
+  const buildsOn = await buildsOnPrevious(directory);
+  if (buildsOn && previous === undefined) refuseAlone(name, view);
   await onMetadata(view);
+  if (buildsOn && previous !== undefined && previous !== 'local') {
+    const need = { name, container: view.config.id, previous: view.facts?.previous };
+    await readPrevious(ctx, directory, previous, need);
+  }
+  if (previous !== 'local') await checkPageFiles(images);
   return {
     directory,
     view,
+    buildsOn,
     has: (member) => seen.has(member),
     read: (member, work) => withFile(join(directory, member), work),
   };
@@ -110,6 +128,15 @@ export async function readDeleted(directory: string): Promise<string[]> {
   }
   return fail('ARCHIVE_INVALID', { message: 'deleted.files is not a JSON list of paths' });
 }
+
+const isPreCheckpoint = (members: UnpackedArchive['members']): boolean =>
+  members.some(({ name }) => name.startsWith(`${MEMBER_DIRECTORY.preImages}/`));
+
+const refuseAlone = (name: string, { config }: ArchiveView): never =>
+  fail('RESTORE_REFUSED', {
+    message: `${name} holds only what has changed since a pre-checkpoint of ${config.name}, and is of no use alone`,
+    hint: 'Give the archive of the pre-checkpoint too: --import-previous FILE',
+  });
 
 const requireMember = (seen: ReadonlySet<string>, member: string, name: string): unknown =>
   seen.has(member) ||
@@ -146,16 +173,22 @@ async function networksOf(directory: string): Promise<ArchiveView['networks']> {
   return undefined;
 }
 
-/**
- * Makes the unpacked images the local checkpoint of a container. Without `keepAddresses` the container gets new ones.
- */
+export interface Placement extends SyncChoice {
+  /** The container keeps its addresses; otherwise it gets new ones. */
+  readonly keepAddresses: boolean;
+  /** Name of the local pre-checkpoint that the images build on; undefined where that was unpacked too, or there is none. */
+  readonly previous?: string | undefined;
+}
+
+/** Makes the unpacked images the local checkpoint of a container. */
 export async function placeImages(
   ctx: EngineContext,
   id: string,
-  { directory, view, has }: ImportedArchive,
-  { keepAddresses, sync }: { readonly keepAddresses: boolean } & SyncChoice,
+  { directory, view, has, buildsOn }: ImportedArchive,
+  { keepAddresses, previous, sync }: Placement,
 ): Promise<void> {
   const images = join(directory, MEMBER_DIRECTORY.images);
+  if (buildsOn) await placePrevious(ctx, id, directory, { previous, sync });
   // An archive may have put anything where cryopod keeps files of its own, beside CRIU's images.
   for (const name of [MEMBER.network, MEMBER.shm]) await rm(join(images, name), { force: true });
   // podman packs the host's too.
@@ -166,17 +199,37 @@ export async function placeImages(
   await publish(images, checkpointDirectory(ctx.store, id));
 }
 
+async function placePrevious(
+  ctx: EngineContext,
+  id: string,
+  directory: string,
+  { previous, sync }: Omit<Placement, 'keepAddresses'>,
+): Promise<void> {
+  if (previous !== undefined) {
+    const link = join(directory, PARENT_LINK.name);
+    await rm(link);
+    await symlink(`../${previous}`, link);
+    return;
+  }
+  const images = join(directory, MEMBER_DIRECTORY.preImages);
+  // It is no pre-checkpoint of the run that begins now, whatever it says.
+  await rm(join(images, IDENTITY_FILE), { force: true });
+  if (sync) await syncTree(images);
+  await publish(images, join(bundleDirectory(ctx.store, id), MEMBER_DIRECTORY.preImages));
+}
+
 /**
  * After an export the memory lies in the archive alone: as long as that is where it was written, a restore takes it from
  * there. Does nothing where the container has a local checkpoint or the archive is gone. Errors: those of readArchive.
  */
 export async function fetchExported(ctx: EngineContext, { config, state }: Container): Promise<void> {
-  const { exportPath } = state;
+  const { exportPath, exportPrevious } = state;
   if (!state.checkpointed || exportPath === undefined || !existsSync(exportPath)) return;
   if (holdsImages(checkpointDirectory(ctx.store, config.id))) return;
   await withScratch(ctx.store, async (directory) => {
     const archive = await readArchive(ctx, directory, {
       source: { path: exportPath },
+      previous: exportPrevious === undefined ? undefined : 'local',
       ignoreRootfs: true,
       ignoreVolumes: true,
       onMetadata: async (view) => {
@@ -187,6 +240,26 @@ export async function fetchExported(ctx: EngineContext, { config, state }: Conta
         });
       },
     });
-    await placeImages(ctx, config.id, archive, { keepAddresses: true, sync: true });
+    if (archive.buildsOn) requireLocal(ctx, config, exportPrevious, archive.view);
+    await placeImages(ctx, config.id, archive, {
+      keepAddresses: true,
+      previous: exportPrevious,
+      sync: true,
+    });
+  });
+}
+
+/** The pre-checkpoint that an archive was made after is still with its container. */
+function requireLocal(
+  ctx: EngineContext,
+  { id, name }: Container['config'],
+  previous: string | undefined,
+  { name: path, facts }: ArchiveView,
+): void {
+  const directory = join(bundleDirectory(ctx.store, id), previous ?? '');
+  if (previous !== undefined && readRecord(directory)?.id === facts?.previous) return;
+  fail('RESTORE_REFUSED', {
+    message: `${path} builds on a pre-checkpoint that ${name} has no longer`,
+    hint: 'Import both archives: cryopod container restore --import-previous FILE --import FILE',
   });
 }

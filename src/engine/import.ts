@@ -56,6 +56,8 @@ export interface ImportChoice extends RestoreOptions {
 
 export interface ImportOptions extends ImportChoice {
   readonly source: ArchiveSource;
+  /** Archive of the pre-checkpoint that it builds on (--import-previous). */
+  readonly previous?: ArchiveSource | undefined;
 }
 
 /**

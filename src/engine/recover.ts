@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '../model/container.ts';
 import { fail, messageOf } from '../model/errors.ts';
@@ -10,7 +11,7 @@ import { containerById, updateState } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { waitFor } from '../system/clock.ts';
-import { syncFileSystem } from '../system/durable.ts';
+import { syncFileSystem, TEMP_PREFIX } from '../system/durable.ts';
 import { logWarning } from '../system/log.ts';
 import { bootId, processesWorkingOn } from '../system/procfs.ts';
 import {
@@ -22,7 +23,9 @@ import {
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
+import { type DeltaParent, deltaBeside } from './delta-images.ts';
 import { endContainer } from './export-end.ts';
+import { removeImages } from './export-images.ts';
 import { removeLinkRemaps } from './export-links.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
 import { removeVolumes } from './import.ts';
@@ -41,6 +44,8 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   create: repairCreate,
   start: repairStart,
   checkpoint: repairCheckpoint,
+  'pre-checkpoint': repairPreCheckpoint,
+  'pre-export': repairPreExport,
   export: repairExport,
   import: repairImport,
   restore: repairRestore,
@@ -68,15 +73,31 @@ export async function recover(ctx: EngineContext): Promise<void> {
 }
 
 async function recoverSubject(ctx: EngineContext, subject: string): Promise<void> {
-  await withLock(ctx.db, `container ${subject}`, 'recover', async () => {
-    await untilLeftAlone(bundleDirectory(ctx.store, subject));
-    // Another command may have repaired it while this one waited.
-    for (const entry of unfinishedOperations(ctx.db).filter((other) => other.subject === subject)) {
-      logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
-      await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
-      endOperation(ctx.db, entry.id);
-    }
-  });
+  await withLock(ctx.db, `container ${subject}`, 'recover', () => recoverLocked(ctx, subject));
+}
+
+/**
+ * Repairs what crashed commands left unfinished on one object whose lock the caller holds: also one that died while the
+ * caller waited for it.
+ */
+export async function recoverLocked(ctx: EngineContext, subject: string): Promise<void> {
+  const entries = unfinishedOperations(ctx.db).filter((entry) => entry.subject === subject);
+  if (entries.length === 0) return;
+  await untilLeftAlone(bundleDirectory(ctx.store, subject));
+  for (const entry of entries) {
+    logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
+    await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
+    endOperation(ctx.db, entry.id);
+  }
+  await sweepTemps(bundleDirectory(ctx.store, subject));
+}
+
+/** Temporary files that a killed command has left in a bundle: whatever is of use has got its name by now. */
+async function sweepTemps(bundle: string): Promise<void> {
+  if (!existsSync(bundle)) return;
+  for (const name of await readdir(bundle)) {
+    if (name.startsWith(TEMP_PREFIX)) await rm(join(bundle, name), { recursive: true, force: true });
+  }
 }
 
 /** The runtimes, and CRIU, also through the loader of a private copy. */
@@ -129,7 +150,7 @@ async function deleteFromRuntime(ctx: EngineContext, { config }: Container): Pro
 
 async function repairCheckpoint(
   ctx: EngineContext,
-  { data }: JournalEntry,
+  { id: entry, data }: JournalEntry,
   container: Container | undefined,
 ): Promise<void> {
   if (container === undefined) return;
@@ -138,8 +159,11 @@ async function repairCheckpoint(
   const checkpoint = checkpointDirectory(ctx.store, container.config.id);
   const lives = processLives(container);
   if (lives) await goOnRunning(ctx, container);
+  await rm(deltaBeside(images), { recursive: true, force: true });
+  const isPublished = data.published === true;
+  if (isPublished) await rm(images, { recursive: true, force: true });
   if (container.state.checkpointed) return;
-  if (!(await dumpIsComplete(images, checkpoint, join(bundle, 'dump.log')))) {
+  if (!isPublished && !(await dumpIsComplete(images, checkpoint, join(bundle, 'dump.log')))) {
     await rm(images, { recursive: true, force: true });
     await replaceCheckpoint(images, checkpoint);
     if (!lives && recordedAsActive(container)) await settleExit(ctx, container);
@@ -149,7 +173,31 @@ async function repairCheckpoint(
     await rm(images, { recursive: true, force: true });
     return;
   }
-  await finishCheckpoint(ctx, container, images, { leaveRunning: lives, keep: false });
+  const parent = deltaParent(bundle, data.delta);
+  const delta = parent && { ...parent, entry };
+  await finishCheckpoint(ctx, container, { images, delta }, { leaveRunning: lives, keep: false });
+}
+
+function deltaParent(bundle: string, name: unknown): DeltaParent | undefined {
+  if (typeof name !== 'string' || !existsSync(join(bundle, name))) return undefined;
+  return { directory: join(bundle, name), link: `../${name}` };
+}
+
+/** A copy of memory that was not finished is of no use; the one before it stays. */
+async function repairPreCheckpoint(
+  ctx: EngineContext,
+  { data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined) return;
+  const images = join(bundleDirectory(ctx.store, container.config.id), String(data.images));
+  await rm(images, { recursive: true, force: true });
+  if (processLives(container)) await goOnRunning(ctx, container);
+}
+
+/** Whatever became of the archive, the container goes on, and its pre-checkpoint is another operation. */
+async function repairPreExport(_: EngineContext, { data }: JournalEntry): Promise<void> {
+  if (typeof data.temp === 'string') await rm(data.temp, { force: true });
 }
 
 /**
@@ -169,10 +217,7 @@ async function repairExport(
     if (ending === true) await endContainer(ctx, container, { keep: false });
     return;
   }
-  await rm(join(bundleDirectory(ctx.store, container.config.id), String(images)), {
-    recursive: true,
-    force: true,
-  });
+  await removeImages(join(bundleDirectory(ctx.store, container.config.id), String(images)));
   const isLost = recordedAsActive(container) && !processLives(container);
   if (ending === true || (isLost && published === true && leaveRunning !== true)) {
     await endContainer(ctx, container, { keep: false });

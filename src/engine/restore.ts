@@ -27,6 +27,7 @@ import { lazyAbility, startPages, stopPages, untilPagesAreIn } from './lazy-page
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
 import { type RestoreOptions, refuseRestore, withoutIgnoredAddresses } from './plan/restore.ts';
+import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { prepare } from './prepare.ts';
 import { withContainer } from './with-container.ts';
 
@@ -167,11 +168,17 @@ export async function finishRestore(
   faultPoint('restore.recorded');
   if (containerById(ctx.db, id)?.state.pages !== undefined) return;
   if (keep) {
-    updateState(ctx.db, id, { restoreLog: restoreLogPath(ctx.store, id) });
+    updateState(ctx.db, id, { restoreLog: restoreLogPath(ctx.store, id), exportPrevious: undefined });
     return;
   }
-  updateState(ctx.db, id, { checkpointPath: undefined, checkpointLog: undefined, restoreLog: undefined });
+  const settled = updateState(ctx.db, id, {
+    checkpointPath: undefined,
+    checkpointLog: undefined,
+    restoreLog: undefined,
+    exportPrevious: undefined,
+  });
   await rm(checkpointDirectory(ctx.store, id), { recursive: true, force: true });
+  await forgetPreCheckpoints(ctx.store, settled);
   await rm(restoreLogPath(ctx.store, id), { force: true });
   await rm(dumpLogPath(ctx.store, id), { force: true });
 }

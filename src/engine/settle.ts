@@ -5,6 +5,7 @@ import { updateState } from '../state/containers.ts';
 import { timestamp, waitFor } from '../system/clock.ts';
 import { bootId } from '../system/procfs.ts';
 import type { EngineContext } from './context.ts';
+import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { release } from './release.ts';
 
 /** Milliseconds that the monitor may need to write down how its container ended. */
@@ -46,6 +47,7 @@ export async function settleExit(
     restored: false,
     ...record,
   });
+  await forgetPreCheckpoints(ctx.store, settled);
   forgetExit(ctx.store, config.id);
   return settled;
 }

@@ -14,6 +14,7 @@ import type { EngineContext } from './context.ts';
 import { exitCommand } from './exit-command.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
+import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { prepare } from './prepare.ts';
 import { release } from './release.ts';
 import { withContainer } from './with-container.ts';
@@ -86,6 +87,7 @@ export async function startLocked(
     faultPoint('start.started');
     return updateState(ctx.db, id, running);
   });
+  await forgetPreCheckpoints(ctx.store, started);
   endOperation(ctx.db, entry);
   return started;
 }
@@ -96,6 +98,7 @@ const NO_CHECKPOINT = {
   checkpointedAt: undefined,
   checkpointPath: undefined,
   checkpointLog: undefined,
+  exportPrevious: undefined,
   restored: false,
   restoredAt: undefined,
   restoreLog: undefined,

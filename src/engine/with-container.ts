@@ -3,6 +3,7 @@ import { findContainer } from '../state/containers.ts';
 import { withLock } from '../state/locks.ts';
 import type { EngineContext } from './context.ts';
 import { processLives, recordedAsActive } from './observe.ts';
+import { recoverLocked } from './recover.ts';
 import { settleExit } from './settle.ts';
 
 /**
@@ -22,6 +23,8 @@ export async function withContainer<T>(
     `container ${id}`,
     operation,
     async () => {
+      // Who held the lock before may have died with what a settled end would spoil.
+      await recoverLocked(ctx, id);
       const recorded = findContainer(ctx.db, id);
       const ended = recordedAsActive(recorded) && !processLives(recorded);
       return await work(ended ? await settleExit(ctx, recorded) : recorded);

@@ -155,6 +155,8 @@ export interface ContainerState {
   /** When the last archive was made of it, and where it lay; undefined path for one that went into a pipe. */
   readonly exportedAt?: string | undefined;
   readonly exportPath?: string | undefined;
+  /** Name of the pre-checkpoint in the container's directory that the archive at that path builds on. */
+  readonly exportPrevious?: string | undefined;
   readonly restored: boolean;
   readonly restoredAt?: string | undefined;
   readonly restoreLog?: string | undefined;

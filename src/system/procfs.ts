@@ -109,3 +109,14 @@ function linkTarget(path: string): string {
     throw error;
   }
 }
+
+/** The number that a process has in its own PID namespace (proc_pid_status(5), NSpid); undefined when it has ended. */
+export function pidInside(pid: number): number | undefined {
+  try {
+    const numbers = /^NSpid:\s*(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]?.split('\t');
+    return Number(numbers?.at(-1) ?? pid);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
+    throw error;
+  }
+}

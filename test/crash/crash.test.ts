@@ -57,9 +57,10 @@ async function breakAt(box: Sandbox, point: FaultPoint, action: string): Promise
   await box.ok(['rm', '-f', '-t', '0', 'c']);
 }
 
-/** Points that need more than a command on a container: archives.test.ts, lazy.test.ts, history.test.ts. */
+/** Points that need more than a command on a container: archives.test.ts, lazy.test.ts, history.test.ts,
+ * pre-checkpoint.test.ts. */
 const hasOwnSuite = (point: FaultPoint): boolean =>
-  /^(?:export|import|pages|history|back|forget)\./.test(point);
+  /^(?:export|import|pages|pre-checkpoint|delta|history|back|forget)\./.test(point);
 
 for (const point of FAULT_POINTS.filter((one) => !hasOwnSuite(one))) {
   test(`${point}: whatever breaks there, the container is whole afterwards and can be used again`, async () => {

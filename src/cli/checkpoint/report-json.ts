@@ -27,6 +27,7 @@ export function reportAsJson(report: CheckpointReport, sections: Sections): obje
       root_fs_diff_size: sizes.rootfsDiff || undefined,
     },
     source: { kind: report.kind, name: report.source },
+    previous: when(report.lacksPrevious, () => ({ id: metadata.facts?.previous })),
     image_id: filled(metadata.imageId),
     command: metadata.command,
     hostname: filled(report.hostname),

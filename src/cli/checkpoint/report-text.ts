@@ -62,9 +62,15 @@ function summary({ metadata, sizes, ...report }: CheckpointReport): string {
     ['Processes', String(report.tasks.length)],
     ['Memory', binarySize(memory)],
     ['Checkpoint size', `${binarySize(sizes.images)}, of which pages ${binarySize(sizes.pages)}`],
+    [
+      'Builds on',
+      report.lacksPrevious ? `a pre-checkpoint that is not in it${identity(facts?.previous)}` : undefined,
+    ],
     ['Root FS diff size', sizes.rootfsDiff === 0 ? undefined : binarySize(sizes.rootfsDiff)],
   ]);
 }
+
+const identity = (id: string | undefined): string => (id === undefined ? '' : ` (${id})`);
 
 function processTable(tasks: readonly TaskReport[]): string {
   const rows = processTree(tasks).map(({ task, branch }) => [

@@ -1,11 +1,13 @@
 import { type CheckpointResult, checkpointContainer } from '../../engine/checkpoint.ts';
 import { checkpointToImage } from '../../engine/checkpoint-image.ts';
 import { exportContainer } from '../../engine/export.ts';
+import { exportPreCheckpoint } from '../../engine/export-pre-checkpoint.ts';
 import { tagCheckpoint } from '../../engine/history/tag.ts';
+import { preCheckpointContainer } from '../../engine/pre-checkpoint.ts';
 import { checkpointPreflight } from '../../engine/preflight/checkpoint.ts';
 import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
-import { readExportFlags } from '../container/export-flags.ts';
+import { readExportFlags, refuseWithPreCheckpoint } from '../container/export-flags.ts';
 import { printFindings, refuseFormatAlone } from '../container/findings.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { checkpointStatistics } from '../container/statistics.ts';
@@ -15,12 +17,15 @@ import { defineCommand } from '../parse/command.ts';
 import { defineFlags } from '../parse/flags.ts';
 
 /** A tag names a checkpoint that stays here; checkpoint export makes an archive of it. */
-function refuseWithTag(others: Readonly<Record<string, string | undefined>>): void {
-  const [flag] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+function refuseWithTag(others: Readonly<Record<string, string | boolean | undefined>>): void {
+  const [flag] = Object.entries(others).find(([, value]) => value !== undefined && value !== false) ?? [];
   if (flag === undefined) return;
   fail('USAGE', {
     message: `--tag cannot be used with ${flag}`,
-    hint: 'Make an archive of the named checkpoint later: cryopod checkpoint export CONTAINER@NAME -o FILE',
+    hint:
+      flag.includes('previous') || flag.includes('pre-')
+        ? 'Named checkpoints hold only what has changed by themselves.'
+        : 'Make an archive of the named checkpoint later: cryopod checkpoint export CONTAINER@NAME -o FILE',
   });
 }
 
@@ -33,6 +38,7 @@ export const command = defineCommand({
     'container checkpoint --leave-running --tag before-upgrade db',
     'container checkpoint --all',
     'container checkpoint --export db.tar.zst db',
+    'container checkpoint --pre-checkpoint db && cryopod container checkpoint --with-previous db',
     'container checkpoint --export - db | ssh host cryopod container restore --import -',
   ],
   flags: defineFlags({
@@ -58,20 +64,33 @@ export const command = defineCommand({
     keep: { short: 'k', type: 'bool', help: "Keep CRIU's logs and statistics" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     leaveRunning: { short: 'R', type: 'bool', help: 'Let the container go on after the checkpoint' },
+    preCheckpoint: {
+      short: 'P',
+      type: 'bool',
+      help: 'Copy memory only, and let the container go on',
+    },
     printStats: { type: 'bool', help: 'Print figures as JSON' },
     tag: { type: 'string', value: 'NAME', help: 'Keep it under this name in the history of the container' },
     tcpEstablished: { type: 'bool', help: 'Allow established TCP connections' },
     withImage: { type: 'bool', help: 'Of --export: put the base image into the archive too' },
+    withPrevious: { type: 'bool', help: 'Keep only what has changed since the pre-checkpoint' },
   }),
   run: async (
     ctx: CliContext,
-    { all, latest, printStats, dryRun, format, createImage, tag, ...options },
+    { all, latest, printStats, dryRun, format, createImage, preCheckpoint, tag, ...options },
     names,
   ) => {
     refuseFormatAlone(dryRun, format);
-    if (tag !== undefined) refuseWithTag({ '--export': options.export, '--create-image': createImage });
+    if (tag !== undefined)
+      refuseWithTag({
+        '--export': options.export,
+        '--create-image': createImage,
+        '--pre-checkpoint': preCheckpoint,
+        '--with-previous': options.withPrevious,
+      });
     const { ignoreVolumes } = options;
     const archive = readExportFlags(tag === undefined ? options : { ...options, ignoreVolumes: false });
+    if (preCheckpoint) refuseWithPreCheckpoint({ ...options, createImage });
     requireRoot('checkpointing a container');
     const engine = await ctx.engine();
     const selected = selectContainers(
@@ -86,7 +105,12 @@ export const command = defineCommand({
     }
     if (dryRun) {
       const look = (name: string) =>
-        checkpointPreflight(engine, name, { ...options, exported: archive !== undefined });
+        checkpointPreflight(engine, name, {
+          ...options,
+          preCheckpoint,
+          exported: archive !== undefined,
+          archived: archive !== undefined || createImage !== undefined,
+        });
       return await printFindings(ctx, selected, look, { verb: 'checkpointed', format });
     }
     // The archive has stdout to itself.
@@ -95,6 +119,11 @@ export const command = defineCommand({
       fail('USAGE', { message: '--create-image cannot be used with --export -' });
     }
     const work = (name: string): Promise<CheckpointResult> => {
+      if (preCheckpoint) {
+        return archive === undefined
+          ? preCheckpointContainer(engine, name, options)
+          : exportPreCheckpoint(engine, name, { ...options, ...archive });
+      }
       if (createImage !== undefined) {
         const { target, compression = 'zstd' } = archive ?? {};
         const choice = { ...options, compression, exported: archive !== undefined };

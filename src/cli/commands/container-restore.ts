@@ -50,6 +50,7 @@ export const command = defineCommand({
     'container restore --lazy db',
     'container restore --import db.tar.zst',
     'container restore --import db.tar.zst --name copy --publish 8081:80',
+    'container restore --import-previous pre.tar.zst --import db.tar.zst',
     'container restore --dry-run --import db.tar.zst',
   ],
   flags: defineFlags({
@@ -67,6 +68,11 @@ export const command = defineCommand({
       type: 'string',
       value: 'FILE',
       help: 'Restore from an archive; - is standard input',
+    },
+    importPrevious: {
+      type: 'string',
+      value: 'FILE',
+      help: 'Of --import: the archive of its pre-checkpoint; - is standard input',
     },
     keep: { short: 'k', type: 'bool', help: "Keep the checkpoint and CRIU's logs" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },

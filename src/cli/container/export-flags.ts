@@ -48,3 +48,24 @@ export function readExportFlags(
 function refuseAlone(flag: string, given: boolean): void {
   if (given) fail('USAGE', { message: `${flag} can only be used with --export` });
 }
+
+interface WithPreCheckpoint {
+  readonly withPrevious: boolean;
+  readonly withImage: boolean;
+  readonly createImage: string | undefined;
+}
+
+/** A pre-checkpoint holds memory alone. Errors: USAGE. */
+export function refuseWithPreCheckpoint(flags: WithPreCheckpoint): void {
+  if (flags.withPrevious) {
+    fail('USAGE', {
+      message: '--with-previous can not be used with --pre-checkpoint',
+      hint: 'Each pre-checkpoint builds on the one before by itself.',
+    });
+  }
+  const refuse = (flag: string, given: boolean): void => {
+    if (given) fail('USAGE', { message: `${flag} can not be used with --pre-checkpoint` });
+  };
+  refuse('--create-image', flags.createImage !== undefined);
+  refuse('--with-image', flags.withImage);
+}

@@ -7,6 +7,7 @@ const STDIN = 0;
 
 interface ImportFlags {
   readonly import: string | undefined;
+  readonly importPrevious: string | undefined;
   readonly all: boolean;
   readonly latest: boolean;
   readonly names: readonly string[];
@@ -39,6 +40,8 @@ type RestoreFlags = Pick<ImportFlags, Common>;
 export interface ArchiveRequest {
   /** Undefined without --import: the arguments may be checkpoint images. */
   readonly source: ArchiveSource | undefined;
+  /** The pre-checkpoint's archive. */
+  readonly previous: ArchiveSource | undefined;
   readonly name: string | undefined;
   readonly publish: readonly PortMapping[] | undefined;
   readonly ignoreCpu: boolean;
@@ -70,10 +73,14 @@ export function readImportFlags(flags: ImportFlags): {
   if (tcpEstablished && tcpClose) {
     fail('USAGE', { message: '--tcp-established and --tcp-close cannot be used together' });
   }
+  if (flags.import === '-' && flags.importPrevious === '-') {
+    fail('USAGE', { message: 'only one of --import and --import-previous can be standard input' });
+  }
   return {
     options,
     archive: {
       source: sourceOf(flags.import),
+      previous: sourceOf(flags.importPrevious),
       name: flags.name,
       publish: flags.publish.length === 0 ? undefined : parsePorts(flags.publish),
       ignoreCpu: flags.ignoreCpu,
@@ -89,12 +96,13 @@ const sourceOf = (text: string | undefined): ArchiveSource | undefined =>
 
 type NeedsArchive = Pick<
   ImportFlags,
-  'ignoreRootfs' | 'ignoreVolumes' | 'name' | 'publish' | 'trust' | 'ignoreCpu'
+  'importPrevious' | 'ignoreRootfs' | 'ignoreVolumes' | 'name' | 'publish' | 'trust' | 'ignoreCpu'
 >;
 
 /** Refuses in podman's words what is for archives and checkpoint images only. */
 export function refuseWithoutArchive(flags: NeedsArchive): void {
   const given: readonly (readonly [string, boolean])[] = [
+    ['--import-previous', flags.importPrevious !== undefined],
     ['--ignore-rootfs', flags.ignoreRootfs],
     ['--ignore-volumes', flags.ignoreVolumes],
     ['--name', flags.name !== undefined],

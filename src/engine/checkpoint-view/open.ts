@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { lstat, readdir, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { MEMBER, MEMBER_DIRECTORY } from '../../archive/members.ts';
+import { basename, join, resolve } from 'node:path';
+import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from '../../archive/members.ts';
 import { unpackArchive } from '../../archive/reader.ts';
 import { chainOf } from '../../criu/delta/chain.ts';
 import { layerDiffDirectory } from '../../image/layers.ts';
@@ -49,6 +49,8 @@ export interface CheckpointView {
   /** The container that the checkpoint belongs to, where it is a container's own. */
   readonly container: Container | undefined;
   readonly sizes: CheckpointSizes;
+  /** Pages that have not changed since a pre-checkpoint are not there. */
+  readonly lacksPrevious: boolean;
 }
 
 export interface OpenViewOptions {
@@ -92,6 +94,10 @@ function isFile(path: string): boolean {
   }
 }
 
+const PRE_IMAGES = `${MEMBER_DIRECTORY.preImages}/`;
+/** Tells a pre-checkpoint; no more of it is looked at. */
+const PRE_INVENTORY = `${PRE_IMAGES}inventory.img`;
+
 /** Members that no view needs: they may be large. */
 const UNNEEDED = new Set<string>([MEMBER.shm, MEMBER.log, MEMBER.image]);
 
@@ -107,13 +113,14 @@ const fromArchive = <T>(
       directory,
       wants: (name) =>
         !UNNEEDED.has(name) &&
+        (!name.startsWith(PRE_IMAGES) || name === PRE_INVENTORY) &&
         !name.startsWith(`${MEMBER_DIRECTORY.volumes}/`) &&
         (rootfs || name !== MEMBER.rootfsDiff),
       maxBytes: await freeBytes(directory),
       signal: ctx.signal,
     });
     const images = join(directory, MEMBER_DIRECTORY.images);
-    requireImages(images, path);
+    requireImages(images, path, directory);
     const of = (prefix: string): number =>
       members.reduce((sum, { name, size }) => sum + (name.startsWith(prefix) ? size : 0), 0);
     const sizes = {
@@ -128,6 +135,7 @@ const fromArchive = <T>(
       members: directory,
       container: undefined,
       sizes,
+      lacksPrevious: await lacksPrevious(images),
     });
   });
 
@@ -146,7 +154,16 @@ const fromContainer = <T>(
       });
     }
     const sizes = { ...(await imageSizes(images)), rootfsDiff: 0 };
-    return await work({ kind: 'container', name, images, members: undefined, container, sizes });
+    const lacks = await lacksPrevious(images);
+    return await work({
+      kind: 'container',
+      name,
+      images,
+      members: undefined,
+      container,
+      sizes,
+      lacksPrevious: lacks,
+    });
   });
 
 /** As it is now: what happens to the history meanwhile does not touch it. */
@@ -166,6 +183,7 @@ const fromHistory = <T>(
       rootfsTree: tree,
       container: undefined,
       sizes: { ...(await chainSizes(images)), rootfsDiff: await treeSize(tree) },
+      lacksPrevious: false,
     });
   });
 
@@ -203,17 +221,31 @@ async function fromDirectory(
   const members = await realpath(resolve(path));
   const inside = join(members, MEMBER_DIRECTORY.images);
   const images = holdsImages(inside) ? inside : members;
-  requireImages(images, name);
+  requireImages(images, name, members);
   if (!(await lstat(images)).isDirectory()) {
     fail('IMAGE_INVALID', { message: `${MEMBER_DIRECTORY.images} of ${name} is a symbolic link` });
   }
   const diff = join(members, MEMBER.rootfsDiff);
   const sizes = { ...(await imageSizes(images)), rootfsDiff: await fileSize(diff) };
-  return { kind, name, images, members, container: undefined, sizes };
+  const lacks = await lacksPrevious(images);
+  return { kind, name, images, members, container: undefined, sizes, lacksPrevious: lacks };
 }
 
-function requireImages(images: string, name: string): void {
+/** What the link `parent` names is not a directory of images: at most its inventory was unpacked. */
+async function lacksPrevious(images: string): Promise<boolean> {
+  const parent = join(images, basename(PARENT_LINK.name));
+  const isLink = (await lstat(parent).catch(() => undefined))?.isSymbolicLink() === true;
+  return isLink && !existsSync(parent);
+}
+
+function requireImages(images: string, name: string, members: string): void {
   if (holdsImages(images)) return;
+  if (existsSync(join(members, PRE_INVENTORY))) {
+    fail('CONTAINER_STATE', {
+      message: `${name} is a pre-checkpoint: it holds memory and no processes that could be shown`,
+      hint: 'It is of use with the checkpoint after it: cryopod container restore --import-previous FILE --import FILE',
+    });
+  }
   fail('ARCHIVE_INVALID', {
     message: `${name} holds no complete checkpoint: there is no inventory.img in it`,
     hint: 'Was it the output of container checkpoint --export? A pre-checkpoint holds memory only.',

@@ -34,6 +34,8 @@ export interface CheckpointReport {
   /** As the user gave it. */
   readonly source: string;
   readonly metadata: CheckpointMetadata;
+  /** Memory that has not changed since a pre-checkpoint is not in it. */
+  readonly lacksPrevious: boolean;
   readonly sizes: CheckpointSizes;
   /** The name that the container has for itself. */
   readonly hostname: string;
@@ -68,6 +70,7 @@ export async function reportOn(
     kind: view.kind,
     source: view.name,
     metadata,
+    lacksPrevious: view.lacksPrevious,
     sizes: view.sizes,
     hostname: (await readHostname(view.images)) ?? '',
     machine: tasks[0]?.machine ?? '',
@@ -84,7 +87,7 @@ const MAX_DESCRIPTORS = 1_000_000;
 
 async function readTaskReports(
   ctx: EngineContext,
-  { images }: CheckpointView,
+  { images, lacksPrevious }: CheckpointView,
   { env }: ReportOptions,
 ): Promise<TaskReport[]> {
   const table = await readFileTable(images);
@@ -94,7 +97,7 @@ async function readTaskReports(
     ctx.signal.throwIfAborted();
     reports.push({
       ...task,
-      ...(await readTaskMemory(images, task, { env, table, budget })),
+      ...(await readTaskMemory(images, task, { env, table, budget, lacksPrevious })),
       ...(hasState(task) ? await readTaskFiles(images, task.pid, table, budget) : NO_FILES),
     });
   }

@@ -102,6 +102,7 @@ export async function asArchive(
     directory,
     // What it has of this host was granted when the container was made.
     view: { ...view, risks: [], members: await membersOf(directory, { ignoreRootfs, ignoreVolumes }) },
+    buildsOn: false,
     has: (member) => existsSync(treeOf(member) ?? join(directory, member)),
     read: (member, work) =>
       throughPipe(

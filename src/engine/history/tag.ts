@@ -221,5 +221,5 @@ export async function endAtTag(
   await killFrozen(ctx, container);
   faultPoint('history.ended');
   await checkoutCheckpoint(entryDirectory(ctx.store, id, tag), images);
-  await finishCheckpoint(ctx, container, images, { leaveRunning: false, keep, tag });
+  await finishCheckpoint(ctx, container, { images }, { leaveRunning: false, keep, tag });
 }

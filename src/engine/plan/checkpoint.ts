@@ -1,6 +1,7 @@
 import type { Container } from '../../model/container.ts';
 import { dependencies } from './dependencies.ts';
 import { type Finding, obstacle, ok, refuseObstacles, roughly } from './preflight/finding.ts';
+import { type PreviousFacts, previousFindings, type StagingFacts, stagingFindings } from './previous.ts';
 
 export interface CheckpointOptions {
   /** Keep CRIU's logs and statistics (-k). */
@@ -10,6 +11,8 @@ export interface CheckpointOptions {
   readonly fileLocks: boolean;
   /** The checkpoint goes into an archive (--export). */
   readonly exported?: boolean | undefined;
+  /** Only what has changed since the last pre-checkpoint is kept (--with-previous). */
+  readonly withPrevious?: boolean | undefined;
 }
 
 /** An obstacle that CRIU would meet, found before anything is frozen. */
@@ -35,6 +38,9 @@ export interface CheckpointFacts {
   readonly directory: string;
   /** The least that an archive takes of it, where it is compressed; otherwise all of it is written. */
   readonly leastBytes?: number | undefined;
+  /** With `withPrevious`. */
+  readonly previous?: PreviousFacts | undefined;
+  readonly staging?: StagingFacts | undefined;
 }
 
 /**
@@ -65,12 +71,35 @@ export const checkpointFindings = (
   ...stateFindings(container, options, facts),
   ...runtimeFindings(facts),
   ...processFindings(container, options, facts),
+  ...(facts.previous === undefined ? [] : previousFindings(container, facts.previous)),
+  ...spaceFindings(container, facts),
+  ...(facts.staging === undefined ? [] : stagingFindings(container, facts.staging)),
+];
+
+/**
+ * The same for a pre-checkpoint, which touches memory alone: connections, locks and all else that processes hold are no
+ * matter. Pure.
+ */
+export const preCheckpointFindings = (
+  container: Container,
+  options: Pick<CheckpointOptions, 'exported'>,
+  facts: CheckpointFacts,
+): readonly Finding[] => [
+  ...stateFindings(container, options, facts),
+  ...runtimeFindings(facts),
   ...spaceFindings(container, facts),
 ];
 
+/** Refuses a pre-checkpoint that cannot work. Pure. */
+export const refusePreCheckpoint = (
+  container: Container,
+  options: Pick<CheckpointOptions, 'exported'>,
+  facts: CheckpointFacts,
+): void => refuseObstacles(preCheckpointFindings(container, options, facts));
+
 function stateFindings(
   container: Container,
-  { exported = false }: CheckpointOptions,
+  { exported = false }: Pick<CheckpointOptions, 'exported'>,
   { isRoot }: CheckpointFacts,
 ): Finding[] {
   const { config, state } = container;
@@ -160,3 +189,12 @@ export function freezeEstimate({ memoryBytes }: Pick<CheckpointFacts, 'memoryByt
   const seconds = DUMP_BASE + memoryBytes / DUMP_RATE;
   return ok('freeze', `the processes would stand still for about ${seconds.toFixed(1)} s at 1 GB a second`);
 }
+
+/** The same of a pre-checkpoint. */
+export const preCheckpointFreeze = (tracked: boolean): Finding =>
+  ok(
+    'freeze',
+    tracked
+      ? 'the processes would stand still until CRIU has taken hold of their memory'
+      : 'the processes would not stand still: their memory is read from outside',
+  );

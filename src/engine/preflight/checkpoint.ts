@@ -4,14 +4,28 @@ import { checkpointFacts } from '../checkpoint-facts.ts';
 import type { EngineContext } from '../context.ts';
 import { criuProbe } from '../criu-probe.ts';
 import { observe } from '../observe.ts';
-import { type CheckpointOptions, checkpointFindings, freezeEstimate } from '../plan/checkpoint.ts';
+import {
+  type CheckpointOptions,
+  checkpointFindings,
+  freezeEstimate,
+  preCheckpointFindings,
+  preCheckpointFreeze,
+} from '../plan/checkpoint.ts';
 import { type Finding, ok, warning } from '../plan/preflight/finding.ts';
+import { findPrevious, tracksChanges } from '../previous.ts';
 
 /** What a preflight says about one container or archive. */
 export interface Preflight {
   /** The name, ID or file that the user gave. */
   readonly input: string;
   readonly findings: readonly Finding[];
+}
+
+export interface PreflightOptions extends CheckpointOptions {
+  /** Memory only (--pre-checkpoint). */
+  readonly preCheckpoint?: boolean;
+  /** It will lie in an archive or an image. */
+  readonly archived?: boolean;
 }
 
 /**
@@ -21,18 +35,25 @@ export interface Preflight {
 export async function checkpointPreflight(
   ctx: EngineContext,
   nameOrId: string,
-  options: CheckpointOptions,
+  { preCheckpoint = false, archived = false, ...options }: PreflightOptions,
 ): Promise<Preflight> {
   const container = observe(ctx, findContainer(ctx.db, nameOrId));
-  const facts = await checkpointFacts(ctx, container);
+  const isRunning = container.state.status === 'running';
+  const found =
+    isRunning && options.withPrevious === true
+      ? (await findPrevious(ctx, container, { needsArchive: archived })).facts
+      : undefined;
+  const facts = { ...(await checkpointFacts(ctx, container)), previous: found };
   const criu = requireCriu(await criuProbe(ctx));
   const defects = criuDefects(criu.version, criu.kernel).map(({ meaning, fix }) =>
     warning('criu', meaning, fix),
   );
   const findings = [
-    ...checkpointFindings(container, options, facts),
+    ...(preCheckpoint ? preCheckpointFindings : checkpointFindings)(container, options, facts),
     ...(defects.length > 0 ? defects : [ok('criu', criu.versionText)]),
-    ...(container.state.status === 'running' ? [freezeEstimate(facts)] : []),
+    ...(isRunning
+      ? [preCheckpoint ? preCheckpointFreeze(await tracksChanges(ctx)) : freezeEstimate(facts)]
+      : []),
   ];
   return { input: nameOrId, findings };
 }

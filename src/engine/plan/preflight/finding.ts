@@ -19,6 +19,7 @@ export type CheckName =
   | 'ports'
   | 'mounts'
   | 'processes'
+  | 'previous'
   | 'connections'
   | 'locks'
   | 'freeze'
