@@ -1,6 +1,8 @@
 import type { Container } from '../model/container.ts';
+import { messageOf } from '../model/errors.ts';
 import { findContainer } from '../state/containers.ts';
 import { withLock } from '../state/locks.ts';
+import { logWarning } from '../system/log.ts';
 import type { EngineContext } from './context.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { recoverLocked } from './recover.ts';
@@ -24,11 +26,21 @@ export async function withContainer<T>(
     operation,
     async () => {
       // Who held the lock before may have died with what a settled end would spoil.
-      await recoverLocked(ctx, id);
+      await repairBefore(ctx, id, operation);
       const recorded = findContainer(ctx.db, id);
       const ended = recordedAsActive(recorded) && !processLives(recorded);
       return await work(ended ? await settleExit(ctx, recorded) : recorded);
     },
     ctx.lockTimeout,
   );
+}
+
+/** What cannot be repaired can still be removed. */
+async function repairBefore(ctx: EngineContext, id: string, operation: string): Promise<void> {
+  try {
+    await recoverLocked(ctx, id);
+  } catch (error) {
+    if (operation !== 'remove') throw error;
+    logWarning(`${id} is removed as it is, since it could not be recovered: ${messageOf(error)}`);
+  }
 }

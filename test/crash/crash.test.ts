@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { openDatabase } from '../../src/state/database.ts';
 import { FAULT_POINTS, type FaultPoint } from '../../src/system/faults.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { ACTIONS, leftovers, status, unfinished } from './support.ts';
@@ -69,3 +71,25 @@ for (const point of FAULT_POINTS.filter((one) => !hasOwnSuite(one))) {
     });
   });
 }
+
+test('A container whose repair fails is left alone, but can be removed', async () => {
+  await withSandbox(async (box) => {
+    const id = await box.ok(RUN);
+    const db = openDatabase(join(box.root, 'state.db'));
+    try {
+      // An archive's temporary file that cannot be removed, since it is a directory, left in an earlier boot.
+      const data = JSON.stringify({ temp: box.directory });
+      db.prepare(
+        "INSERT INTO journal (operation, subject, data, pid, pid_start, boot_id, since) VALUES ('pre-export', ?, ?, 1, '', '', '')",
+      ).run(id, data);
+    } finally {
+      db.close();
+    }
+    assert.equal((await box.cryopod(['stop', '-t', '0', 'c'])).code, 125);
+    assert.equal(await status(box), 'running:false');
+    const { code, stderr } = await box.cryopod(['rm', '-f', '-t', '0', 'c']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /is removed as it is/);
+    assert.equal(await status(box), '');
+  });
+});
