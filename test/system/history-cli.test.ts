@@ -2,15 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { processesWorkingOn } from '../../src/system/procfs.ts';
-import {
-  assertRefused,
-  CHECKPOINTED,
-  COUNT,
-  eventually,
-  inside,
-  start,
-  stateOf,
-} from '../contract/support.ts';
+import { assertRefused, CHECKPOINTED, COUNT, inside, start, stateOf } from '../contract/support.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { assertWhole, historyOf, type Listed, tag } from './history-support.ts';
 
@@ -104,6 +96,11 @@ test('prune keeps what its rules keep, says beforehand what it would remove, and
     assert.equal(await box.ok(['checkpoint', 'ls', '-q']), 'c@three\nc@four');
   });
 });
+
+/** Runs take as long as the machine is busy. */
+async function eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
+  assert.ok(await waitFor(condition, 120_000), `${what}: not within two minutes`);
+}
 
 const runsOf = async (box: Sandbox, name: string): Promise<Listed[]> =>
   (await historyOf(box, name)).filter(({ Automatic }) => Automatic);

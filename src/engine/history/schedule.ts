@@ -76,7 +76,7 @@ export async function runSchedule(ctx: EngineContext, container: string): Promis
   const missed = missedRuns(schedule, now);
   if (missed !== undefined) {
     const runs = missed.count === 1 ? 'a run was' : `${missed.count} runs were`;
-    noteRun(ctx, container, new Date(missed.last), 'missed', `${runs} due while nothing made them`);
+    noteRun(ctx, container, new Date(missed.last), 'missed', `${runs} due and could not begin in time`);
   }
   setNextRun(ctx.db, container, nextRun(schedule, now));
   const started = new Date(now);
