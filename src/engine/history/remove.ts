@@ -3,7 +3,7 @@ import { readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { absorbParent } from '../../criu/delta/absorb-parent.ts';
 import type { NamedCheckpoint } from '../../model/checkpoint.ts';
-import { errnoOf } from '../../model/errors.ts';
+import { errnoOf, fail, isCryopodError } from '../../model/errors.ts';
 import { deleteCheckpoint, listCheckpoints } from '../../state/checkpoints.ts';
 import { beginOperation, endOperation } from '../../state/journal.ts';
 import { undoOnFailure } from '../../system/cleanup.ts';
@@ -40,7 +40,9 @@ export async function removeRecorded(ctx: EngineContext, record: NamedCheckpoint
       endOperation(ctx.db, operation);
     });
     faultPoint('forget.journalled');
-    for (const heir of heirsOf(ctx, record)) await absorb(ctx, heir, record);
+    for (const heir of heirsOf(ctx, record)) {
+      await absorb(ctx, heir, record).catch((error: unknown) => failAbsorbing(error, heir, record));
+    }
     faultPoint('forget.replaced');
     await forget(ctx, record);
   });
@@ -71,6 +73,16 @@ async function absorb(ctx: EngineContext, heir: NamedCheckpoint, gone: NamedChec
   await syncTree(into);
   faultPoint('forget.absorbed');
   await replaceCheckpoint(into, imagesOf(entry));
+}
+
+/** Pages that cannot even be read: the checkpoints that need them are lost. */
+function failAbsorbing(error: unknown, heir: NamedCheckpoint, gone: NamedCheckpoint): never {
+  if (!isCryopodError(error, 'IMAGE_INVALID')) throw error;
+  return fail('IMAGE_INVALID', {
+    message: `cannot remove the checkpoint ${gone.name}: ${heir.name} is stored against it and would take in its pages: ${error.message}`,
+    hint: `Remove ${heir.name} first.`,
+    cause: error,
+  });
 }
 
 /** What was stored against it stands by itself: the record goes, in one step with what it says of the heirs. */
