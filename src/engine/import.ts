@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MEMBER, MEMBER_DIRECTORY } from '../archive/members.ts';
@@ -10,7 +11,7 @@ import type { PortMapping } from '../model/network.ts';
 import { applyChanges } from '../rootfs/apply-changes.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { fillVolume } from '../rootfs/volume-archive.ts';
-import { createVolumeDirectory, removeVolumeDirectory } from '../rootfs/volumes.ts';
+import { createVolumeDirectory, removeVolumeDirectory, volumeMountpoint } from '../rootfs/volumes.ts';
 import {
   containerById,
   containerByName,
@@ -185,10 +186,24 @@ async function createAndThaw(
     cleanup.keep();
     await finishRestore(ctx, thawed.container, options);
     // Nothing was synced before, so that the processes run early; a power cut until here undoes the import.
-    await syncFileSystem(containerDirectory(ctx.store, id));
+    await syncImported(ctx, id, made);
     endOperation(ctx.db, entry);
     return thawed.figures;
   });
+}
+
+/** Puts all that an import made on disk; volumes may lie on file systems of their own. Also what recovery runs. */
+export async function syncImported(
+  ctx: EngineContext,
+  id: string,
+  volumes: readonly string[],
+): Promise<void> {
+  const places = [
+    containerDirectory(ctx.store, id),
+    ...volumes.map((name) => volumeMountpoint(ctx.store, name)),
+  ];
+  const byDevice = new Map(places.map((path) => [statSync(path).dev, path]));
+  for (const path of byDevice.values()) await syncFileSystem(path);
 }
 
 /** Volumes that are there already are used as they are: the preflight has refused them where content was to come. */

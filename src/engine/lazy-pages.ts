@@ -1,15 +1,16 @@
 import { forgetLazyPages } from '../criu/lazy-pages.ts';
-import type { Container, ContainerConfig } from '../model/container.ts';
-import { fail } from '../model/errors.ts';
+import type { Container, ContainerConfig, ProcessIdentity } from '../model/container.ts';
+import { errnoOf, fail } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import type { OciRuntime } from '../runtime/types.ts';
 import { containerById, findContainer, updateState } from '../state/containers.ts';
 import { waitFor } from '../system/clock.ts';
 import { startDaemon } from '../system/daemon.ts';
 import { faultEnvironment } from '../system/faults.ts';
-import { isAlive } from '../system/procfs.ts';
+import { isAlive, processTree } from '../system/procfs.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
+import { canHoldMemory } from '../system/userfaultfd.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { refuseObstacles } from './plan/preflight/finding.ts';
@@ -21,7 +22,7 @@ export const lazyAbility = async (
   { name, lazyPages }: Pick<OciRuntime, 'name' | 'lazyPages'>,
 ): Promise<LazyAbility> => ({
   runtime: { name, able: lazyPages },
-  criu: (await criuProbe(ctx))?.features.lazyPages === true,
+  criu: (await criuProbe(ctx))?.features.lazyPages === true && (await canHoldMemory()),
 });
 
 /** Refuses a lazy restore of a container that cannot have one. Errors: RUNTIME_UNSUPPORTED, CRIU_MISSING. */
@@ -35,9 +36,6 @@ export async function requireLazy(
 
 /** What the watcher says once CRIU's server of pages waits for the restore. */
 export const PAGES_READY = 'ready';
-
-/** Milliseconds that a watcher may need to end its server. */
-const END_LIMIT_MS = 10_000;
 
 /**
  * Starts a process of cryopod's own that lets CRIU serve the memory of a container that is about to be restored, watches
@@ -70,22 +68,32 @@ const forkingProgram = (): string =>
     hint: 'Install the package util-linux.',
   });
 
-const watcherLives = ({ state: { pages } }: Container): boolean =>
-  pages !== undefined && isAlive(pages.pid, pages.pidStart);
+const lives = ({ pid, pidStart }: ProcessIdentity): boolean => isAlive(pid, pidStart);
 
-/** Ends the watcher and its server when the restore has failed: nobody will ask for pages. Idempotent. */
-export async function stopPages(ctx: EngineContext, id: string): Promise<void> {
-  const container = containerById(ctx.db, id);
-  const pages = container?.state.pages;
-  if (container === undefined || pages === undefined) return;
-  if (watcherLives(container)) {
-    process.kill(pages.pid, 'SIGTERM');
-    const ended = await waitFor(() => !watcherLives(container), END_LIMIT_MS);
-    if (ended === undefined) {
-      fail('BUSY', { message: `process ${pages.pid}, which serves the memory of ${id}, does not end` });
-    }
+/**
+ * Ends the server of a restore that has failed, whether its watcher lives or not: nobody will ask for pages. Call it when
+ * none of the container's processes is left, which would read zeros. Idempotent.
+ */
+export function stopPages(ctx: EngineContext, id: string): void {
+  const pages = containerById(ctx.db, id)?.state.pages;
+  if (pages === undefined) return;
+  endServer(pages.server);
+  // The watcher sees that the container is not its own any more.
+  updateState(ctx.db, id, { pages: undefined });
+}
+
+/** The server and the shell that notes how it ended (criu/lazy-pages.ts). */
+export function endServer(server: ProcessIdentity): void {
+  if (!lives(server)) return;
+  for (const { pid } of processTree(server.pid).toReversed()) signalIfThere(pid, 'SIGKILL');
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
   }
-  if (containerById(ctx.db, id) !== undefined) updateState(ctx.db, id, { pages: undefined });
 }
 
 /**
@@ -96,7 +104,7 @@ export async function untilPagesAreIn(ctx: EngineContext, nameOrId: string): Pro
   const { id } = findContainer(ctx.db, nameOrId).config;
   await waitFor(() => {
     ctx.signal.throwIfAborted();
-    const container = containerById(ctx.db, id);
-    return container === undefined || !watcherLives(container);
+    const pages = containerById(ctx.db, id)?.state.pages;
+    return pages === undefined || !lives(pages.watcher);
   }, ctx.lockTimeout);
 }

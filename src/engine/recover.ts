@@ -7,19 +7,14 @@ import { clearCriuLock } from '../network/criu-lock.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { openRuntime } from '../runtime/runtime.ts';
-import { containerById, updateState } from '../state/containers.ts';
+import { containerById } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { waitFor } from '../system/clock.ts';
-import { syncFileSystem, TEMP_PREFIX } from '../system/durable.ts';
+import { TEMP_PREFIX } from '../system/durable.ts';
 import { logWarning } from '../system/log.ts';
 import { bootId, processesWorkingOn } from '../system/procfs.ts';
-import {
-  bundleDirectory,
-  checkpointDirectory,
-  containerDirectory,
-  runDirectory,
-} from '../system/store-paths.ts';
+import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/store-paths.ts';
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
@@ -28,13 +23,13 @@ import { endContainer } from './export-end.ts';
 import { removeImages } from './export-images.ts';
 import { removeLinkRemaps } from './export-links.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
-import { removeVolumes } from './import.ts';
+import { removeVolumes, syncImported } from './import.ts';
 import { stopPages } from './lazy-pages.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { release } from './release.ts';
 import { removeLocked } from './remove.ts';
 import { finishRestore } from './restore.ts';
-import { giveUpLocked } from './serve-pages.ts';
+import { settleUnwatched } from './serve-pages.ts';
 import { settleExit } from './settle.ts';
 
 type Repair = (ctx: EngineContext, entry: JournalEntry, container: Container | undefined) => Promise<void>;
@@ -83,7 +78,8 @@ async function recoverSubject(ctx: EngineContext, subject: string): Promise<void
 export async function recoverLocked(ctx: EngineContext, subject: string): Promise<void> {
   const entries = unfinishedOperations(ctx.db).filter((entry) => entry.subject === subject);
   if (entries.length === 0) return;
-  await untilLeftAlone(bundleDirectory(ctx.store, subject));
+  await endUnusedServer(ctx, containerById(ctx.db, subject));
+  await untilLeftAlone(ctx, bundleDirectory(ctx.store, subject));
   for (const entry of entries) {
     logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
     await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
@@ -109,8 +105,11 @@ const WORKERS_LIMIT_MS = 10 * 60_000;
  * A command that was killed leaves the runtime and CRIU working: they finish what they have begun, and only then is it
  * clear how it ended. Taking the images away from under them could cost the container.
  */
-async function untilLeftAlone(bundle: string): Promise<void> {
-  const left = await waitFor(() => processesWorkingOn(bundle, WORKERS).length === 0, WORKERS_LIMIT_MS);
+async function untilLeftAlone({ signal }: EngineContext, bundle: string): Promise<void> {
+  const left = await waitFor(() => {
+    signal.throwIfAborted();
+    return processesWorkingOn(bundle, WORKERS).length === 0;
+  }, WORKERS_LIMIT_MS);
   if (left === undefined) {
     const [first] = processesWorkingOn(bundle, WORKERS);
     fail('BUSY', {
@@ -255,27 +254,30 @@ async function repairRestore(
 
 /** A restore that was not recorded as running: the container is stopped again, its address held if it was. */
 async function undoRestore(ctx: EngineContext, container: Container): Promise<void> {
-  await stopPages(ctx, container.config.id);
   await deleteFromRuntime(ctx, container);
   const { netns, networkHeld } = container.state;
   if (networkHeld && netns !== undefined) await holdNetwork(netns);
   await release(ctx, container, { keepNetwork: networkHeld });
 }
 
-/**
- * Nobody knows whether the server of a lazy restore has given all pages once its watcher has died: the container goes back
- * to its checkpoint, which is whole.
- */
+/** A lazy restore whose watcher died; its server has ended by now. */
 async function repairPages(
   ctx: EngineContext,
-  _: JournalEntry,
+  { data }: JournalEntry,
   container: Container | undefined,
 ): Promise<void> {
-  if (container === undefined || container.state.pages === undefined) return;
-  if (recordedAsActive(container)) {
-    await giveUpLocked(ctx, container, 'the process that watched over it was killed');
-  }
-  updateState(ctx.db, container.config.id, { pages: undefined });
+  if (container?.state.pages === undefined) return;
+  await settleUnwatched(ctx, container, { keep: data.keep === true });
+}
+
+/**
+ * Nobody will ask the server of a lazy restore for pages that was killed before its processes were recorded, and it would
+ * wait for ever. Whatever runs of the container goes first: it would read zeros.
+ */
+async function endUnusedServer(ctx: EngineContext, container: Container | undefined): Promise<void> {
+  if (container?.state.pages === undefined || recordedAsActive(container)) return;
+  await deleteFromRuntime(ctx, container);
+  stopPages(ctx, container.config.id);
 }
 
 /**
@@ -287,14 +289,14 @@ async function repairImport(
   { subject, data }: JournalEntry,
   container: Container | undefined,
 ): Promise<void> {
+  const volumes = Array.isArray(data.volumes) ? data.volumes.map(String) : [];
   if (container !== undefined && recordedAsActive(container) && container.state.bootId === bootId()) {
     await finishRestore(ctx, container, { keep: data.keep === true });
-    await syncFileSystem(containerDirectory(ctx.store, subject));
+    await syncImported(ctx, subject, volumes);
     return;
   }
   if (container === undefined) await removeLeftFiles(ctx, subject);
   else {
-    await stopPages(ctx, container.config.id);
     await deleteFromRuntime(ctx, container);
     await removeLocked(ctx, container, { volumes: false });
   }

@@ -107,6 +107,7 @@ export async function thaw(
     if (options.lazy === true) {
       cleanup.add('end the server of pages', () => stopPages(ctx, id));
       await startPages(ctx, container, options);
+      faultPoint('pages.serving');
     }
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     const begun = monotonicMicroseconds();

@@ -1,8 +1,14 @@
-import { closeSync, writeSync } from 'node:fs';
-import { forgetLazyPages, lazyPagesCommand, lazyPagesLog, lazyPagesReady } from '../criu/lazy-pages.ts';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
+import {
+  forgetLazyPages,
+  lazyPagesCommand,
+  lazyPagesLog,
+  lazyPagesReady,
+  lazyPagesWhole,
+} from '../criu/lazy-pages.ts';
 import { requireCriu } from '../criu/probe.ts';
-import type { Container } from '../model/container.ts';
-import { fail } from '../model/errors.ts';
+import type { Container, ProcessIdentity } from '../model/container.ts';
+import { errnoOf, fail, isCryopodError } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { containerById, findContainer, updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
@@ -11,20 +17,25 @@ import { undoOnFailure } from '../system/cleanup.ts';
 import { timestamp, waitFor } from '../system/clock.ts';
 import { REPORT_FD } from '../system/daemon.ts';
 import { faultPoint } from '../system/faults.ts';
-import { type RunResult, run } from '../system/process.ts';
+import { run } from '../system/process.ts';
+import { processStat } from '../system/procfs.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { holdMemory } from '../system/userfaultfd.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
-import { PAGES_READY } from './lazy-pages.ts';
+import { endServer, PAGES_READY } from './lazy-pages.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { finishRestore } from './restore.ts';
 import { settleExit } from './settle.ts';
 import { withContainer } from './with-container.ts';
 
 const SIGKILL = 9;
-/** Milliseconds for CRIU's server to come up. */
-const READY_LIMIT_MS = 10_000;
+/** Milliseconds for CRIU's server to come up on a busy host. */
+const READY_LIMIT_MS = 30_000;
+/** Milliseconds in which killed processes end. */
+const KILL_LIMIT_MS = 10_000;
+/** Milliseconds between tries to get the lock while it is watched that nothing runs on. */
+const LOCK_TRY_MS = 500;
 
 export interface ServeOptions {
   /** The checkpoint stays when all memory is in. */
@@ -34,58 +45,78 @@ export interface ServeOptions {
 /**
  * The watcher of a lazy restore, a process of its own: runs CRIU's server of pages and says so on REPORT_FD. When the last
  * page is in, the checkpoint has served. When the server fails, the container is stopped at once, before it could see a
- * page of zeros, and is as before the restore: its checkpoint is whole. Ended by a signal (the restore has failed), it
- * leaves nothing.
+ * page of zeros; its checkpoint is kept and counts again. Signals do not end it: they would let the container run on with
+ * zeros. A watcher whose container is another one's by now leaves it alone.
  */
 export async function servePages(ctx: EngineContext, id: string, { keep }: ServeOptions): Promise<void> {
   findContainer(ctx.db, id);
   const work = bundleDirectory(ctx.store, id);
   const { path: criu } = requireCriu(await criuProbe(ctx));
-  const entry = beginOperation(ctx.db, 'pages', id);
+  const entry = beginOperation(ctx.db, 'pages', id, { keep });
   faultPoint('pages.journalled');
-  const { pid, pidStart } = thisProcess();
-  updateState(ctx.db, id, { pages: { pid, pidStart } });
-  const server = startServer(
-    lazyPagesCommand({ criu, images: checkpointDirectory(ctx.store, id), work }),
-    ctx,
-  );
-  const forget = async (): Promise<void> => {
-    await forgetLazyPages(work);
-    if (containerById(ctx.db, id) !== undefined) updateState(ctx.db, id, { pages: undefined });
-    endOperation(ctx.db, entry);
-  };
+  const server = startServer(lazyPagesCommand({ criu, images: checkpointDirectory(ctx.store, id), work }));
+  const watch: Watch = { ctx, id, keep, work, server };
   await undoOnFailure(async (cleanup) => {
-    cleanup.add('forget the server of pages', forget);
+    cleanup.add('forget the server of pages', () => forget(watch, entry));
+    cleanup.add('end the server of pages', () => endServer(server.identity));
+    updateState(ctx.db, id, { pages: { watcher: thisProcess(), server: server.identity } });
     await waitFor(() => lazyPagesReady(work) || server.hasEnded(), READY_LIMIT_MS);
-    if (server.hasEnded()) fail('RESTORE_FAILED', { message: (await server.result).stderr.trim() });
+    if (server.hasEnded() || !lazyPagesReady(work)) {
+      fail('RESTORE_FAILED', { message: `CRIU's server of pages did not come up (${lazyPagesLog(work)})` });
+    }
+    report(PAGES_READY);
   });
-  report(PAGES_READY);
-  const release = await holdMemory(server.pid(), server.hasEnded);
-  const result = await server.result;
+  const release = await holdMemory(() => childrenOf(server.identity.pid), server.ended);
   // What fails here is left to recovery.
-  if (!ctx.signal.aborted) await settlePages(ctx, id, keep, result.ok ? undefined : reasonOf(result, work));
-  release();
-  await forget();
+  if (lazyPagesWhole(work)) {
+    // CRIU's own descriptors are closed: while copies are held, processes that fork or free memory would wait.
+    release();
+    faultPoint('pages.in');
+    await settle(watch);
+  } else {
+    await stopAndSettle(watch);
+    release();
+  }
+  await forget(watch, entry);
+}
+
+interface Watch extends ServeOptions {
+  readonly ctx: EngineContext;
+  readonly id: string;
+  /** The restore's work directory. */
+  readonly work: string;
+  readonly server: Server;
 }
 
 interface Server {
-  readonly pid: () => number;
+  /** The shell that notes how CRIU's server ended. */
+  readonly identity: ProcessIdentity;
   readonly hasEnded: () => boolean;
-  readonly result: Promise<RunResult>;
+  readonly ended: Promise<unknown>;
 }
 
-function startServer(command: readonly string[], { signal }: EngineContext): Server {
-  let pid = 0;
+function startServer(command: readonly string[]): Server {
+  let identity = { pid: 0, pidStart: '' };
   let ended = false;
   const result = run(command, {
-    signal,
-    onSpawn: (child) => {
-      pid = child.pid ?? 0;
+    newSession: true,
+    onSpawn: ({ pid = 0 }) => {
+      identity = { pid, pidStart: processStat(pid)?.startTime ?? '' };
     },
   }).finally(() => {
     ended = true;
   });
-  return { pid: () => pid, hasEnded: () => ended, result };
+  return { identity, hasEnded: () => ended, ended: result };
+}
+
+/** PIDs of a process's children (proc_pid_task(5)). */
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return [];
+    throw error;
+  }
 }
 
 /** Once: whoever started this process waits for the line. */
@@ -94,50 +125,94 @@ function report(line: string): void {
   closeSync(REPORT_FD);
 }
 
-const reasonOf = ({ signal, code }: RunResult, work: string): string =>
-  `CRIU's server of pages ended early (${signal ?? `exit status ${code}`}; ${lazyPagesLog(work)})`;
+/** The container, while it is the one that this process watches over. */
+function watched({ ctx, id }: Watch): Container | undefined {
+  const container = containerById(ctx.db, id);
+  return container?.state.pages?.watcher.pid === process.pid ? container : undefined;
+}
 
-/** `failure`: why the server ended before the last page; undefined where it gave all. */
-async function settlePages(
-  ctx: EngineContext,
-  id: string,
-  keep: boolean,
-  failure: string | undefined,
-): Promise<void> {
-  faultPoint('pages.in');
-  if (containerById(ctx.db, id) === undefined) return;
+async function forget(watch: Watch, entry: number): Promise<void> {
+  if (watched(watch) !== undefined) {
+    updateState(watch.ctx.db, watch.id, { pages: undefined });
+    await forgetLazyPages(watch.work);
+  }
+  endOperation(watch.ctx.db, entry);
+}
+
+/** Under the lock: the container has all its memory, or is stopped at its checkpoint. */
+async function settle(watch: Watch): Promise<void> {
+  const { ctx, id, keep } = watch;
+  if (watched(watch) === undefined) return;
   await withContainer(ctx, id, 'finish the restore', async (container) => {
-    const isActive = recordedAsActive(container);
-    if (failure !== undefined && isActive) return await giveUpLocked(ctx, container, failure);
-    // A restore that failed has left it as it was.
-    if (!isActive && container.state.checkpointed) return;
-    // It has all its memory, or came to its end, and what was missing went with its processes.
-    updateState(ctx.db, id, { pages: undefined });
-    await finishRestore(ctx, container, { keep });
+    // As recorded now: the lock may have been waited for.
+    if (watched(watch) !== undefined) await settleUnwatched(ctx, container, { keep });
   });
 }
 
 /**
- * Not all memory of the container has come, and it will not: its processes end without running on, and its checkpoint
- * counts again. Also what recovery runs when the watcher died. The caller holds the lock. May be repeated.
+ * Not all memory has come. Whoever holds the lock meanwhile, such as the restore itself: what runs is killed, until the
+ * lock is this process's and nothing can run any more.
  */
-export async function giveUpLocked(ctx: EngineContext, container: Container, reason: string): Promise<void> {
-  const { id } = container.config;
-  // First, so that the monitor's own command does not take the end for an ordinary one.
-  updateState(ctx.db, id, {
-    checkpointed: true,
-    checkpointedAt: timestamp(),
-    checkpointPath: checkpointDirectory(ctx.store, id),
-    error: `stopped since its memory could not be restored: ${reason}; its checkpoint is whole`,
-  });
-  faultPoint('pages.given-up');
-  await killNow(ctx, container);
-  if (recordedAsActive(container)) await settleExit(ctx, container);
+async function stopAndSettle(watch: Watch): Promise<void> {
+  for (;;) {
+    const container = watched(watch);
+    if (container === undefined) return;
+    if (recordedAsActive(container) && processLives(container)) await giveUp(watch.ctx, container);
+    try {
+      return await settle({ ...watch, ctx: { ...watch.ctx, lockTimeout: LOCK_TRY_MS } });
+    } catch (error) {
+      if (!isCryopodError(error, 'BUSY')) throw error;
+    }
+  }
 }
 
-async function killNow(ctx: EngineContext, container: Container): Promise<void> {
+/**
+ * Not all memory of the container has come, and it will not: its processes end without running on, and its checkpoint
+ * counts again. May be repeated; with or without the lock.
+ */
+async function giveUp(ctx: EngineContext, container: Container): Promise<void> {
+  const { id } = container.config;
+  const log = lazyPagesLog(bundleDirectory(ctx.store, id));
+  try {
+    // First, so that the monitor's own command does not take the end for an ordinary one.
+    updateState(ctx.db, id, {
+      checkpointed: true,
+      checkpointedAt: timestamp(),
+      checkpointPath: checkpointDirectory(ctx.store, id),
+      error: `stopped since its memory could not be restored: CRIU's server of pages ended early (${log}); its checkpoint is kept`,
+    });
+    faultPoint('pages.given-up');
+  } finally {
+    await killAll(ctx, container);
+  }
+}
+
+async function killAll(ctx: EngineContext, container: Container): Promise<void> {
   if (!processLives(container)) return;
   const { id, runtime, cgroupManager } = container.config;
   await openRuntime(ctx.store, runtime, { cgroupManager }).kill(id, SIGKILL, { all: true });
-  await waitFor(() => !processLives(container), READY_LIMIT_MS);
+  await waitFor(() => !processLives(container), KILL_LIMIT_MS);
+}
+
+/**
+ * What becomes of a lazy restore once its server has ended: the container has all its memory and its checkpoint has served,
+ * also where it came to its own end meanwhile; or it goes back to its checkpoint. Also what recovery runs when the watcher
+ * has died. The caller holds the lock.
+ */
+export async function settleUnwatched(
+  ctx: EngineContext,
+  container: Container,
+  { keep }: ServeOptions,
+): Promise<void> {
+  const { id } = container.config;
+  const work = bundleDirectory(ctx.store, id);
+  const isWhole = lazyPagesWhole(work);
+  if (recordedAsActive(container) && !isWhole) {
+    await giveUp(ctx, container);
+    await settleExit(ctx, container);
+  }
+  const settled = updateState(ctx.db, id, { pages: undefined });
+  if (isWhole) await forgetLazyPages(work);
+  // One that is stopped at its checkpoint has been given up, or its restore has failed.
+  if (!settled.state.checkpointed) await finishRestore(ctx, settled, { keep });
 }

@@ -130,6 +130,13 @@ export interface ContainerConfig {
   readonly createCommand: readonly string[];
 }
 
+/** One process for the whole uptime. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Its start time in clock ticks since boot, so that a reused PID is not taken for it. */
+  readonly pidStart: string;
+}
+
 /** What changes while the container lives. Stored as JSON beside the config; one transaction a change. */
 export interface ContainerState {
   readonly status: ContainerStatus;
@@ -160,8 +167,8 @@ export interface ContainerState {
   readonly restored: boolean;
   readonly restoredAt?: string | undefined;
   readonly restoreLog?: string | undefined;
-  /** The process that watches over memory that still comes after a lazy restore; undefined once all is in. */
-  readonly pages?: { readonly pid: number; readonly pidStart: string } | undefined;
+  /** Memory still comes after a lazy restore: what watches over it, and what serves it. Undefined once all is in. */
+  readonly pages?: { readonly watcher: ProcessIdentity; readonly server: ProcessIdentity } | undefined;
   /** Why the container was stopped, where that was not its own end. */
   readonly error?: string | undefined;
   /** Path of the network namespace file while there is one. */

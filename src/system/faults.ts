@@ -42,6 +42,7 @@ export const FAULT_POINTS = [
   'restore.released',
   'restore.recorded',
   'pages.journalled',
+  'pages.serving',
   'pages.in',
   'pages.given-up',
   'history.journalled',

@@ -1,11 +1,15 @@
-import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { messageOf } from '../model/errors.ts';
+import { logWarning } from './log.ts';
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
  * Where the time goes: with `CRYOPOD_TRACE=FILE` every stage, child program and durable step is written into FILE in the
  * form that chrome://tracing and ui.perfetto.dev read (Trace Event Format, JSON array without its closing bracket, which
  * that format allows, so that several commands can add to one file). Without the variable: nothing.
  */
-const path = process.env.CRYOPOD_TRACE;
+const file = openTrace(process.env.CRYOPOD_TRACE);
 
 interface TraceEvent {
   readonly name: string;
@@ -23,9 +27,9 @@ const events: TraceEvent[] = [];
 
 const now = (): number => Math.round((performance.timeOrigin + performance.now()) * 1000);
 
-if (path !== undefined) {
+if (file !== undefined) {
   events.push(span('node starts', Math.round(performance.timeOrigin * 1000), now()));
-  process.once('exit', () => writeEvents(path));
+  process.once('exit', () => writeEvents(file));
 }
 
 function span(name: string, from: number, to: number, tid: number = process.pid): TraceEvent {
@@ -34,7 +38,7 @@ function span(name: string, from: number, to: number, tid: number = process.pid)
 
 /** Begins a stage; the returned function ends it. `tid`: the PID of the child program that it is about. */
 export function beginTrace(name: string, tid?: number): () => void {
-  if (path === undefined) return () => undefined;
+  if (file === undefined) return () => undefined;
   const from = now();
   return () => {
     events.push(span(name, from, now(), tid));
@@ -53,12 +57,27 @@ export async function traced<T>(name: string, work: () => Promise<T>): Promise<T
 
 /** Notes a moment. */
 export function traceMoment(name: string): void {
-  if (path !== undefined) events.push({ name, ph: 'i', ts: now(), pid: process.pid, tid: process.pid });
+  if (file !== undefined) events.push({ name, ph: 'i', ts: now(), pid: process.pid, tid: process.pid });
+}
+
+/** Where the environment of root comes from another user, the file must not lead elsewhere. Undefined: no trace. */
+function openTrace(path: string | undefined): number | undefined {
+  if (path === undefined || path === '') return undefined;
+  try {
+    const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+    const stat = fstatSync(fd);
+    if (stat.isFile() && stat.uid === process.geteuid?.()) return fd;
+    closeSync(fd);
+    throw new Error('it is no regular file of this user');
+  } catch (error) {
+    logWarning(`no trace is written to ${path}: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /** At the end of the process, when nothing can wait any more. */
-function writeEvents(file: string): void {
+function writeEvents(fd: number): void {
   events.push(span('cryopod', Math.round(performance.timeOrigin * 1000), now()));
-  if (!existsSync(file)) writeFileSync(file, '[\n', { mode: 0o600 });
-  appendFileSync(file, events.map((event) => `${JSON.stringify(event)},\n`).join(''));
+  const head = fstatSync(fd).size === 0 ? '[\n' : '';
+  writeSync(fd, head + events.map((event) => `${JSON.stringify(event)},\n`).join(''));
 }

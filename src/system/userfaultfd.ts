@@ -6,22 +6,30 @@ import { takeDescriptor } from './libc.ts';
 /** What /proc/PID/fd says of a descriptor of userfaultfd(2). */
 const LINK = 'anon_inode:[userfaultfd]';
 
-/** Milliseconds between looks: short until the first is there, which comes before the processes run. */
-const FIRST_PAUSE = 5;
-const LATER_PAUSE = 100;
+/** Milliseconds between looks. The first descriptor comes well before the processes run; later ones are of new children. */
+const PAUSE = 5;
 
 /**
- * Takes copies of the descriptors through which a server provides the memory of other processes, from the time when it has
- * any until it ends. While somebody holds them, a process that touches missing memory waits; without, it would read zeros.
- * Resolves when the server has ended; the returned function lets the copies go.
+ * Takes copies of the descriptors through which the processes `servers()` provide the memory of others, until `ended`
+ * settles. While somebody holds them, a process that touches missing memory waits; without, it would read zeros. Resolves
+ * then; the returned function lets the copies go.
  */
-export async function holdMemory(server: number, hasEnded: () => boolean): Promise<() => void> {
-  const held = new Map<number, number>();
-  while (!hasEnded()) {
-    for (const fd of descriptorsOf(server)) {
-      if (!held.has(fd)) await take(server, fd, held);
+export async function holdMemory(
+  servers: () => readonly number[],
+  ended: Promise<unknown>,
+): Promise<() => void> {
+  const held = new Map<string, number>();
+  let hasEnded = false;
+  const end = ended.then(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded) {
+    for (const server of servers()) {
+      for (const fd of descriptorsOf(server)) {
+        if (!held.has(`${server} ${fd}`)) await take(server, fd, held);
+      }
     }
-    await sleep(held.size === 0 ? FIRST_PAUSE : LATER_PAUSE);
+    await Promise.race([end, sleep(PAUSE)]);
   }
   return () => {
     for (const copy of held.values()) closeSync(copy);
@@ -29,10 +37,20 @@ export async function holdMemory(server: number, hasEnded: () => boolean): Promi
   };
 }
 
-/** One that is closed meanwhile belongs to a process that has ended. */
-async function take(server: number, fd: number, held: Map<number, number>): Promise<void> {
+/** Whether this kernel, and the C library's binding, can take descriptors of other processes. */
+export async function canHoldMemory(): Promise<boolean> {
   try {
-    held.set(fd, await takeDescriptor(server, fd));
+    closeSync(await takeDescriptor(process.pid, 2));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One that is closed meanwhile belongs to a process that has ended. */
+async function take(server: number, fd: number, held: Map<string, number>): Promise<void> {
+  try {
+    held.set(`${server} ${fd}`, await takeDescriptor(server, fd));
   } catch (error) {
     if (errnoOf(error) !== 'EBADF' && errnoOf(error) !== 'ESRCH') throw error;
   }

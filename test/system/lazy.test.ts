@@ -34,20 +34,27 @@ test('A lazy restore has every byte of memory, consumes its checkpoint at the en
 test('A container whose server of memory fails is stopped with the reason, and its checkpoint restores', async () => {
   await withMemory(async (box) => {
     await box.ok(['container', 'checkpoint', 'c']);
-    await restoreAndKill(box, 'lazy-pages');
+    await restoreAndKill(box, ['lazy-pages']);
     await eventually('it is stopped', async () => (await state(box)) === 'exited:true:false');
     const reason = await box.ok(['inspect', '--format', '{{.State.Error}}', 'c']);
-    assert.match(reason, /its memory could not be restored: CRIU's server of pages ended early \(SIGKILL/);
+    assert.match(reason, /its memory could not be restored: CRIU's server of pages ended early/);
     await box.ok(['container', 'restore', 'c']);
     assert.equal(await box.ok(['inspect', '--format', '{{.State.Error}}', 'c']), '');
     await assertWhole(box);
   });
 });
 
-test('A container whose watcher was killed goes back to its checkpoint with the next command', async () => {
+test('A container goes on when its watcher is killed or told to end; when its server goes too, it is back at its checkpoint', async () => {
   await withMemory(async (box) => {
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      await box.ok(['container', 'checkpoint', 'c']);
+      await restoreAndKill(box, ['serve-pages'], signal);
+      await assertWhole(box);
+      assert.equal(await state(box), 'running:false:true', signal);
+      await eventually('its checkpoint has served', async () => !(await hasCheckpoint(box)));
+    }
     await box.ok(['container', 'checkpoint', 'c']);
-    await restoreAndKill(box, 'serve-pages');
+    await restoreAndKill(box, ['serve-pages', 'lazy-pages']);
     assert.equal(await state(box), 'exited:true:false');
     await box.ok(['container', 'restore', '--lazy', 'c']);
     await assertWhole(box);

@@ -11,6 +11,8 @@ export const command = defineCommand({
   }),
   args: { min: 1, max: 1 },
   run: async (ctx: CliContext, { keep }, [id = '']) => {
+    // Ended by the signals of a terminal or a shutdown, it would leave the container with pages of zeros.
+    ctx.takeSignals(() => undefined);
     await servePages(await ctx.engine(), id, { keep });
     return 0;
   },

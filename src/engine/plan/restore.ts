@@ -77,7 +77,8 @@ export function lazyFindings({ runtime, criu }: LazyAbility): Finding[] {
     found.push(obstacle('runtime', 'RUNTIME_UNSUPPORTED', sentence, hint));
   }
   if (!criu) {
-    const sentence = 'CRIU on this kernel cannot restore lazily: it needs userfaultfd with events';
+    const sentence =
+      'CRIU on this kernel cannot restore lazily: it needs userfaultfd with events, and pidfd_getfd';
     found.push(obstacle('criu', 'CRIU_MISSING', sentence, hint));
   }
   return found;
