@@ -5,6 +5,7 @@ import { goBack, goBackPreflight } from '../../engine/history/go-back.ts';
 import type { ImportChoice } from '../../engine/import.ts';
 import type { Finding } from '../../engine/plan/preflight/finding.ts';
 import type { RestoreResult } from '../../engine/restore.ts';
+import { splitReference } from '../../model/checkpoint.ts';
 import { fail } from '../../model/errors.ts';
 
 interface ForkFlags {
@@ -15,7 +16,7 @@ interface ForkFlags {
 
 /**
  * The names that mean checkpoints of histories. Errors: USAGE where an option is for a new container and none is asked
- * for, or one for several.
+ * for, or one for several; NO_SUCH_CONTAINER.
  */
 export function namedCheckpoints(
   engine: EngineContext,
@@ -26,6 +27,10 @@ export function namedCheckpoints(
   for (const text of names) {
     const reference = lookupReference(engine, text);
     if (reference !== undefined) found.set(text, reference);
+    // An image's digest has a colon: this can be nothing else.
+    else if (splitReference(text) !== undefined) {
+      fail('NO_SUCH_CONTAINER', { message: `no such container or image: ${text}` });
+    }
   }
   if (found.size === 0) return found;
   if (name !== undefined && names.length > 1) {
