@@ -13,7 +13,7 @@ step() {
 node() { sh scripts/node.sh "$@"; }
 
 syntax() {
-  for file in bin/cryopod .ci/run scripts/*.sh scripts/setup/*.sh; do
+  for file in bin/cryopod .ci/run scripts/*.sh scripts/setup/*.sh test/lane/*.sh test/lane/guest/init; do
     sh -n "$file" || return 1
   done
 }

@@ -26,24 +26,28 @@ private_apt() {
     -o Acquire::Languages=none -o APT::Update::Error-Mode=any -o APT::Sandbox::User=root "$@"
 }
 
+# open_suite SUITE: let private_apt fetch from it. Fails if the suite cannot be reached.
+open_suite() {
+  closure_apt=$temp/apt-$1
+  [ ! -e "$closure_apt/status" ] || return 0
+  mirror=$(debian_mirror)
+  [ -n "$mirror" ] || { update_lists && mirror=$(debian_mirror); }
+  [ -n "$mirror" ] || die "apt knows no mirror of Debian $(host_suite): add one to \
+/etc/apt/sources.list, run 'apt-get update', then run this again."
+  mkdir -p "$closure_apt/none" "$closure_apt/state/lists/partial" "$closure_apt/cache/archives/partial"
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
+    "$mirror" "$1" >"$closure_apt/sources.list"
+  private_apt update || return 1
+  : >"$closure_apt/status"
+}
+
 # fetch_closure SUITE DIR PACKAGE...: unpack the packages and all they need into DIR. Fails if the suite lacks
 # one of them or cannot be reached.
 fetch_closure() {
   closure_suite=$1
   closure_dir=$2
   shift 2
-  closure_apt=$temp/apt-$closure_suite
-  if [ ! -e "$closure_apt/status" ]; then
-    mirror=$(debian_mirror)
-    [ -n "$mirror" ] || { update_lists && mirror=$(debian_mirror); }
-    [ -n "$mirror" ] || die "apt knows no mirror of Debian $(host_suite): add one to \
-/etc/apt/sources.list, run 'apt-get update', then run this again."
-    mkdir -p "$closure_apt/none" "$closure_apt/state/lists/partial" "$closure_apt/cache/archives/partial"
-    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
-      "$mirror" "$closure_suite" >"$closure_apt/sources.list"
-    private_apt update || return 1
-    : >"$closure_apt/status"
-  fi
+  open_suite "$closure_suite" || return 1
   rm -f "$closure_apt"/cache/archives/*.deb
   private_apt --download-only install "$@" || return 1
   rm -rf "$closure_dir"

@@ -4,7 +4,8 @@ engine_packages='runc conmon netavark aardvark-dns skopeo zstd nftables iptables
   procps util-linux mount tar bzip2 xz-utils ca-certificates'
 # redis-tools holds the server too: redis-server in Debian is a link to redis-check-rdb.
 demo_packages='redis-tools'
-test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc'
+test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc
+  qemu-system-x86 debootstrap e2fsprogs gcc libc6-dev'
 # What `npm run bench` compares with and measures by.
 bench_packages='podman time'
 # Services that come with the packages of the tests; they must neither start now nor at the next boot.

@@ -1,0 +1,35 @@
+import { ok } from './scenario.ts';
+
+/** The image that the engines' containers run: busybox, and memory.c as /memory. */
+export const IMAGE = 'localhost/memory:latest';
+
+/** Where the host's files are. */
+const WORK = '/work';
+
+/** Runs an engine's command, which must succeed; returns what it prints. */
+export type Engine = (args: readonly string[]) => Promise<string>;
+
+export const podman: Engine = (args) =>
+  ok(['podman', '--cgroup-manager=cgroupfs', '--events-backend=file', '--runtime=runc', ...args]);
+
+export const cryopod: Engine = (args) => ok([`${WORK}/cryopod/bin/cryopod`, ...args]);
+
+const imported = new Set<Engine>();
+
+/** Brings the image into the engine's store, where it stays. */
+export async function importImage(engine: Engine): Promise<void> {
+  if (imported.has(engine)) return;
+  imported.add(engine);
+  await engine(['import', '--quiet', `${WORK}/image.tar`, IMAGE]);
+}
+
+export const runMemory = (engine: Engine, name: string, size: number): Promise<string> =>
+  engine(['run', '-d', '--name', name, '--network', 'none', IMAGE, '/memory', `${size}`]);
+
+export const discard = (engine: Engine, name: string): Promise<string> =>
+  engine(['rm', '--force', '--time', '0', name]);
+
+/** Removes all containers by force, after a scenario that has failed. */
+export async function discardAll(): Promise<void> {
+  for (const engine of [podman, cryopod]) await engine(['rm', '--all', '--force', '--time', '0']);
+}

@@ -1,0 +1,53 @@
+import { writeFileSync } from 'node:fs';
+import { discardAll } from './engines.ts';
+import type { Outcome, Scenario } from './scenario.ts';
+import { discardRuncContainer } from './scenarios/runc.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+/** Runs all scenarios in the guest, one after another, and writes how they went to the file that is named. */
+
+async function play(scenario: Scenario): Promise<Outcome> {
+  const notes: string[] = [];
+  const begun = performance.now();
+  const outcome = (error?: unknown): Outcome => ({
+    name: scenario.name,
+    notes,
+    ...(error === undefined
+      ? {}
+      : { error: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
+    seconds: (performance.now() - begun) / 1000,
+  });
+  try {
+    await scenario.run((line) => {
+      notes.push(line);
+      console.log(`  ${line}`);
+    });
+    return outcome();
+  } catch (error) {
+    await cleanUp();
+    return outcome(error);
+  }
+}
+
+/** After a scenario that has failed: the next one must not stumble over what is left. */
+async function cleanUp(): Promise<void> {
+  await discardRuncContainer();
+  try {
+    await discardAll();
+  } catch (error) {
+    console.log(error);
+  }
+}
+
+const [, , results = 'results.json'] = process.argv;
+const outcomes: Outcome[] = [];
+for (const scenario of SCENARIOS) {
+  console.log(scenario.name);
+  const outcome = await play(scenario);
+  outcomes.push(outcome);
+  console.log(
+    `${outcome.error === undefined ? 'ok' : `not ok: ${outcome.error}`} (${outcome.seconds.toFixed(1)} s)`,
+  );
+  // After each: what follows may hang until the guest's time is over.
+  writeFileSync(results, JSON.stringify(outcomes));
+}

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { before, describe, type TestContext, test } from 'node:test';
+import { SCENARIOS } from './guest/scenarios.ts';
+import { type Lane, runLane } from './host.ts';
+
+/** Scenarios on a kernel with soft-dirty tracking, all in one boot of a QEMU guest; docs/lane.md tells more. */
+describe('in a guest whose kernel tracks changed pages', () => {
+  let lane: Lane;
+  before(async () => {
+    lane = await runLane();
+  });
+  for (const { name } of SCENARIOS) test(name, (t) => report(t, lane, name));
+});
+
+function report(t: TestContext, lane: Lane, name: string): void {
+  if (lane.unavailable !== undefined) {
+    t.skip(lane.unavailable);
+    return;
+  }
+  const outcome = lane.outcomes.find((one) => one.name === name);
+  assert.ok(outcome, `the guest did not come to it; ${lane.ending}`);
+  for (const note of outcome.notes) t.diagnostic(note);
+  t.diagnostic(`${outcome.seconds.toFixed(1)} s in the guest`);
+  if (outcome.error !== undefined) assert.fail(outcome.error);
+}
