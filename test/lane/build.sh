@@ -25,7 +25,8 @@ unavailable() {
   exit 69
 }
 
-guest_packages='podman netavark runc conmon iproute2 procps nftables iptables busybox-static kmod zstd libstdc++6'
+guest_packages='podman netavark runc conmon skopeo iproute2 procps nftables iptables busybox-static kmod zstd
+  libstdc++6'
 
 # What the guest is made of: these scripts, the programs it gets of the host, and the suite.
 key() {

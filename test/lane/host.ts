@@ -13,8 +13,10 @@ export interface Lane {
   /** Why this machine cannot have the guest; then there are no outcomes. */
   readonly unavailable: string | undefined;
   readonly outcomes: readonly Outcome[];
-  /** How the run ended and the end of the console, for a scenario without an outcome. */
+  /** How the run ended, and the last lines of the console: for a scenario without an outcome. */
   readonly ending: string;
+  /** Path of the console. It stays if anything has failed. */
+  readonly console: string;
 }
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -33,7 +35,12 @@ const CONSOLE_LINES = 40;
 export async function runLane(): Promise<Lane> {
   const built = await script(['build.sh'], BUILD_LIMIT);
   if (built.code === UNAVAILABLE)
-    return { unavailable: built.stderr.trim().split('\n').at(-1) ?? '', outcomes: [], ending: '' };
+    return {
+      unavailable: built.stderr.trim().split('\n').at(-1) ?? '',
+      outcomes: [],
+      ending: '',
+      console: '',
+    };
   assert.equal(built.code, 0, 'test/lane/build.sh builds the guest');
   const guest = built.stdout.trim();
   const directory = await mkdtemp(join(tmpdir(), 'cryopod-lane-'));
@@ -42,7 +49,9 @@ export async function runLane(): Promise<Lane> {
   await makeTree(tree, guest);
   const { code, stderr } = await script(['run.sh', guest, tree, out]);
   await rm(tree, { recursive: true });
-  const lane = { unavailable: undefined, outcomes: readOutcomes(out), ending: `${stderr}${endOf(out)}` };
+  const console = join(out, 'console.log');
+  const ending = `${stderr}${endOf(console)}`;
+  const lane = { unavailable: undefined, outcomes: readOutcomes(out), ending, console };
   if (code === 0) await rm(directory, { recursive: true });
   return lane;
 }
@@ -97,8 +106,7 @@ function readOutcomes(out: string): Outcome[] {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
 }
 
-function endOf(out: string): string {
-  const console = join(out, 'console.log');
+function endOf(console: string): string {
   const lines = existsSync(console) ? readFileSync(console, 'utf8').split('\n') : [];
-  return [`the end of ${console}:`, ...lines.slice(-CONSOLE_LINES)].join('\n');
+  return lines.slice(-CONSOLE_LINES).join('\n');
 }

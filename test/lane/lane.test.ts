@@ -18,8 +18,8 @@ function report(t: TestContext, lane: Lane, name: string): void {
     return;
   }
   const outcome = lane.outcomes.find((one) => one.name === name);
-  assert.ok(outcome, `the guest did not come to it; ${lane.ending}`);
+  assert.ok(outcome, `the guest did not come to it; ${lane.ending}\n\nthe console: ${lane.console}`);
   for (const note of outcome.notes) t.diagnostic(note);
   t.diagnostic(`${outcome.seconds.toFixed(1)} s in the guest`);
-  if (outcome.error !== undefined) assert.fail(outcome.error);
+  if (outcome.error !== undefined) assert.fail(`${outcome.error}\n\nthe console: ${lane.console}`);
 }

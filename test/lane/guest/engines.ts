@@ -14,13 +14,17 @@ export const podman: Engine = (args) =>
 
 export const cryopod: Engine = (args) => ok([`${WORK}/cryopod/bin/cryopod`, ...args]);
 
-const imported = new Set<Engine>();
+let imported = false;
 
-/** Brings the image into the engine's store, where it stays. */
-export async function importImage(engine: Engine): Promise<void> {
-  if (imported.has(engine)) return;
-  imported.add(engine);
-  await engine(['import', '--quiet', `${WORK}/image.tar`, IMAGE]);
+/** Brings the image into both stores, where it stays: the same one, since podman asks for it by its ID. */
+export async function importImage(): Promise<void> {
+  if (imported) return;
+  const archive = '/tmp/saved.tar';
+  await cryopod(['import', '--quiet', `${WORK}/image.tar`, IMAGE]);
+  await cryopod(['save', '--quiet', '--output', archive, IMAGE]);
+  await podman(['load', '--quiet', '--input', archive]);
+  await ok(['rm', archive]);
+  imported = true;
 }
 
 export const runMemory = (engine: Engine, name: string, size: number): Promise<string> =>

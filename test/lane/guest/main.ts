@@ -31,8 +31,8 @@ async function play(scenario: Scenario): Promise<Outcome> {
 
 /** After a scenario that has failed: the next one must not stumble over what is left. */
 async function cleanUp(): Promise<void> {
-  await discardRuncContainer();
   try {
+    await discardRuncContainer();
     await discardAll();
   } catch (error) {
     console.log(error);
@@ -51,3 +51,4 @@ for (const scenario of SCENARIOS) {
   // After each: what follows may hang until the guest's time is over.
   writeFileSync(results, JSON.stringify(outcomes));
 }
+if (outcomes.some(({ error }) => error !== undefined)) process.exitCode = 1;

@@ -1,5 +1,5 @@
 import { mkdtemp } from 'node:fs/promises';
-import { discard, type Engine, importImage, podman, runMemory } from '../engines.ts';
+import { cryopod, discard, type Engine, importImage, podman, runMemory } from '../engines.ts';
 import { archivedPagesSize, assertDelta, assertWhole, megabytes } from '../images.ts';
 import { checkMemory, gone, goOn, MEMORY_MIB, reach } from '../memory.ts';
 import { type Note, ok, type Scenario } from '../scenario.ts';
@@ -8,7 +8,7 @@ import { type Note, ok, type Scenario } from '../scenario.ts';
 async function move(from: Engine, to: Engine, note: Note): Promise<void> {
   const directory = await mkdtemp('/tmp/archives-');
   const [pre, final] = [`${directory}/pre.tar.zst`, `${directory}/final.tar.zst`];
-  for (const engine of [from, to]) await importImage(engine);
+  await importImage();
   await runMemory(from, 'm', MEMORY_MIB);
   const start = await reach(1);
   await from(['container', 'checkpoint', '-P', '-e', pre, 'm']);
@@ -37,5 +37,12 @@ export const PODMAN: readonly Scenario[] = [
       note(await podman(['--version']));
       await move(podman, podman, note);
     },
+  },
+];
+
+export const ARCHIVES: readonly Scenario[] = [
+  {
+    name: 'podman restores what cryopod exported in two steps',
+    run: (note) => move(cryopod, podman, note),
   },
 ];

@@ -26,7 +26,7 @@ export const CGROUPS: readonly Scenario[] = [
     name: 'cryopod keeps the limits of a container on cgroup v2 over a checkpoint, and over an export and import',
     run: async (note) => {
       const archive = '/tmp/limits.tar.zst';
-      await importImage(cryopod);
+      await importImage();
       await cryopod(['run', '-d', '--name', 'l', ...LIMITS, IMAGE, '/memory', `${MEMORY_MIB}`]);
       let floor = await reach(1);
       assert.deepEqual(limitsOf(runningMemory()), WANTED);

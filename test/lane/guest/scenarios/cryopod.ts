@@ -35,7 +35,7 @@ export const CRYOPOD: readonly Scenario[] = [
   {
     name: 'cryopod takes three pre-checkpoints, each against the last, a checkpoint against those, and restores the chain',
     run: async (note) => {
-      await importImage(cryopod);
+      await importImage();
       const id = await runMemory(cryopod, 'c', MEMORY_MIB);
       await reach(1);
       await goThrough(id, ['pre-checkpoint', 'pre-checkpoint-2', 'pre-checkpoint-3'], note);
