@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { fail, messageOf } from '../model/errors.ts';
+import { parseGoJson } from '../model/go-json.ts';
 import type { NetworkStatus } from '../model/network.ts';
 
 const text = v.pipe(v.string(), v.maxLength(255));
@@ -31,14 +32,11 @@ const schema = v.record(
   }),
 );
 
-/** `null` stands for "absent" in JSON that Go programs write. */
-const withoutNulls = (_key: string, value: unknown): unknown => (value === null ? undefined : value);
-
 /** Reads untrusted network.status. Fails with ARCHIVE_INVALID. */
 export function parseNetworkStatus(json: string): Readonly<Record<string, NetworkStatus>> {
   let value: unknown;
   try {
-    value = JSON.parse(json, withoutNulls) ?? {};
+    value = parseGoJson(json) ?? {};
   } catch (error) {
     return fail('ARCHIVE_INVALID', {
       message: `network.status is not JSON: ${messageOf(error)}`,

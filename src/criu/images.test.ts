@@ -5,13 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { isCryopodError } from '../model/errors.ts';
 import { checkPageFiles } from './delta/check-page-files.ts';
-import {
-  IMAGE_MAGIC,
-  parseImageEntries,
-  readImageEntries,
-  readInventory,
-  readProcessTree,
-} from './images.ts';
+import { IMAGE_MAGIC, parseImageEntries, readImageEntries, readInventory } from './images.ts';
 import { readDumpStats, readRestoreStats } from './stats.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cryopod-images-'));
@@ -67,19 +61,6 @@ test('links and files beyond the size limit are not read', async () => {
   await assert.rejects(readImageEntries(join(directory, 'link.img')), { code: 'ELOOP' });
   await assert.rejects(readImageEntries(path, 4), invalid);
   await assert.rejects(readImageEntries(directory), invalid);
-});
-
-test('a process tree comes with names', async () => {
-  put(
-    'pstree.img',
-    image([COMMON, IMAGE_MAGIC.pstree], '0801 1000 1801 2001 2801', '0807 1001 1807 2001 2807 2808'),
-  );
-  put('core-1.img', image([COMMON, IMAGE_MAGIC.core], '0801 1a0a 0801 1000 3204 73682d31'));
-  put('core-7.img', image([COMMON, IMAGE_MAGIC.core], '0803'));
-  assert.deepEqual(await readProcessTree(directory), [
-    { pid: 1, parent: 0, group: 1, session: 1, threads: 1, name: 'sh-1', machine: 'x86_64' },
-    { pid: 7, parent: 1, group: 7, session: 1, threads: 2, name: '', machine: 'aarch64' },
-  ]);
 });
 
 test('a directory without an inventory holds no finished dump', async () => {

@@ -128,17 +128,6 @@ export const INVENTORY_ENTRY = {
   networkLockMethod: optional(11, 'uint32'),
 };
 
-/** CRIU images/core.proto: the parts that name and describe a process. */
-export const CORE_ENTRY = {
-  mtype: required(1, 'uint32'),
-  tc: optional(3, {
-    taskState: required(1, 'uint32'),
-    exitCode: required(2, 'uint32'),
-    comm: required(6, 'string'),
-    stopSignal: optional(21, 'uint32'),
-  }),
-};
-
 /** core_entry.march (CRIU images/core.proto), in the words of `uname -m`. */
 export const MACHINES = [
   'unknown',
@@ -151,37 +140,6 @@ export const MACHINES = [
   'loongarch64',
   'riscv64',
 ];
-
-export interface ImageProcess {
-  /** As the container sees it. */
-  readonly pid: number;
-  readonly parent: number;
-  readonly group: number;
-  readonly session: number;
-  readonly threads: number;
-  /** The kernel's short name of the process (at most 15 bytes); empty for one that was a zombie. */
-  readonly name: string;
-  readonly machine: string;
-}
-
-/** The process tree in a checkpoint's images, parents first. Fails with IMAGE_INVALID or the system's error. */
-export async function readProcessTree(directory: string): Promise<ImageProcess[]> {
-  const tree = await readImage(join(directory, 'pstree.img'), IMAGE_MAGIC.pstree, PSTREE_ENTRY);
-  return Promise.all(
-    tree.map(async (entry) => {
-      const [core] = await readImage(join(directory, `core-${entry.pid}.img`), IMAGE_MAGIC.core, CORE_ENTRY);
-      return {
-        pid: entry.pid,
-        parent: entry.ppid,
-        group: entry.pgid,
-        session: entry.sid,
-        threads: entry.threads.length,
-        name: core?.tc?.comm ?? '',
-        machine: MACHINES[core?.mtype ?? 0] ?? 'unknown',
-      };
-    }),
-  );
-}
 
 /** inventory.img, or undefined where the directory holds no finished dump (CRIU writes the inventory last). */
 export async function readInventory(directory: string): Promise<Message<typeof INVENTORY_ENTRY> | undefined> {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { type DiagnosisFacts, diagnose } from '../criu/diagnose.ts';
-import { readProcessTree } from '../criu/images.ts';
 import { externalUnixSockets, processNames } from '../criu/process-facts.ts';
 import { diagnoseRuntime } from '../criu/runtime-rules.ts';
+import { readTasks } from '../criu/view/tasks.ts';
 import type { Container } from '../model/container.ts';
 import { CryopodError, isCryopodError } from '../model/errors.ts';
 import { processLives } from './observe.ts';
@@ -43,7 +43,7 @@ export async function explainRestoreFailure<T>(
     return await work();
   } catch (error) {
     const diagnosis = await diagnosisOf(error, 'restore', async () => {
-      const tree = await readProcessTree(images);
+      const tree = await readTasks(images);
       return { processes: new Map(tree.map(({ pid, name }) => [pid, name])), external: undefined };
     });
     if (diagnosis === undefined) throw error;

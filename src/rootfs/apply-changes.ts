@@ -4,17 +4,17 @@ import { createInterface } from 'node:readline';
 import { errnoOf, fail } from '../model/errors.ts';
 import { publish, type SyncChoice, syncFileSystem, tempBeside } from '../system/durable.ts';
 import { makeWhiteout } from '../system/libc.ts';
-import { failRun, run } from '../system/process.ts';
 import { overlayDirectory, type StorePaths } from '../system/store-paths.ts';
 import type { Deletions } from './changes-archive.ts';
 import { fromBytes, openStackReader, type StackEntry, toBytes } from './layer-stack.ts';
 import { ROOT_MODE, upperDirectory } from './overlay.ts';
+import { unpackTree } from './tar.ts';
 
 /**
  * Gives a new container the changes of another one: the archive on the file descriptor `input`, and the deletions.
  * `layers`: absolute paths, lowest first, of the image that both have. The archive may be hostile: it is unpacked by
  * itself into a fresh directory, in which no link leads anywhere yet, and that becomes the container's upper directory
- * in one step. Fails with IMAGE_INVALID for a malformed archive and CONTAINER_STATE where the container has changes.
+ * in one step. Fails with ARCHIVE_INVALID for a malformed archive and CONTAINER_STATE where the container has changes.
  */
 export async function applyChanges(
   store: StorePaths,
@@ -47,35 +47,10 @@ export async function applyChanges(
   }
 }
 
-/**
- * GNU tar refuses `..`, makes absolute names relative, and makes links that lead out of the directory last of all, so
- * that no member is written through one. Attributes of overlayfs itself are not taken from an archive.
- */
 async function unpack(input: number, directory: string, listing: string): Promise<void> {
   const file = await open(listing, 'wx', 0o600);
   try {
-    const command = [
-      'tar',
-      '--extract',
-      '--file=-',
-      `--directory=${directory}`,
-      '--numeric-owner',
-      '--same-owner',
-      '--preserve-permissions',
-      '--delay-directory-restore',
-      '--xattrs',
-      '--xattrs-include=*',
-      '--xattrs-exclude=trusted.*',
-      '--warning=no-timestamp',
-      '--warning=no-unknown-keyword',
-      '--verbose',
-      '--quoting-style=escape',
-    ];
-    const result = await run(command, { input, stdout: file.fd });
-    if (result.missing) failRun(result, 'unpack the changes of the root file system');
-    if (result.ok) return;
-    const words = result.stderr.trim().split('\n').slice(-3).join('; ');
-    fail('IMAGE_INVALID', { message: `the archive of changes cannot be unpacked: ${words}` });
+    await unpackTree(directory, input, 'the changes of the root file system', { listing: file.fd });
   } finally {
     await file.close();
   }
@@ -148,7 +123,7 @@ async function markDeleted(root: string, deleted: string, image: Image): Promise
     .filter((name) => name !== '' && name !== '.');
   const last = names.pop();
   if (last === undefined || names.includes('..') || last === '..') {
-    fail('IMAGE_INVALID', {
+    fail('ARCHIVE_INVALID', {
       message: `the archive deletes ${JSON.stringify(deleted)}, which is no path of a file`,
     });
   }

@@ -5,10 +5,7 @@ import { isMounted } from '../system/mounts.ts';
 import { runOk } from '../system/process.ts';
 import type { StorePaths } from '../system/store-paths.ts';
 import { shmDirectory } from './shm.ts';
-import { unpackTree } from './volume-archive.ts';
-
-/** The options with which a tar keeps everything that a file of a container has. */
-const FAITHFUL = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
+import { FAITHFUL, unpackTree } from './tar.ts';
 
 /**
  * Writes the content of /dev/shm into a tar file, which only root can read; without a /dev/shm of the container's own,

@@ -4,7 +4,8 @@ import type { StorePaths } from '../system/store-paths.ts';
 import { throughPipe } from '../system/through-pipe.ts';
 import { type Deletions, writeChanges } from './changes-archive.ts';
 import type { Change } from './diff.ts';
-import { unpackTree, writeVolume } from './volume-archive.ts';
+import { unpackTree } from './tar.ts';
+import { writeVolume } from './volume-archive.ts';
 
 /**
  * Copies the added and changed files of a mounted root file system into the new directory `into`, as an ordinary tree,

@@ -1,12 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { fail } from '../model/errors.ts';
 import { publish, type SyncChoice, syncFileSystem, tempBeside } from '../system/durable.ts';
-import { failRun, run, runOk } from '../system/process.ts';
+import { runOk } from '../system/process.ts';
 import type { StorePaths } from '../system/store-paths.ts';
+import { FAITHFUL, unpackTree } from './tar.ts';
 import { volumeMountpoint } from './volumes.ts';
-
-/** Everything that a file has, as a layer of an image would keep it. */
-const FAITHFUL = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
 
 /**
  * Writes a volume's content as a tar archive into an open file or pipe (volumes/NAME.tar of an archive). Nothing may
@@ -51,31 +49,4 @@ export async function fillVolume(
   } finally {
     await rm(temp, { recursive: true, force: true });
   }
-}
-
-/**
- * Unpacks a tar archive that may be hostile into an empty directory. GNU tar refuses `..`, makes absolute names relative
- * and makes links that lead out of the directory last, so that nothing is written through one. Attributes of overlayfs
- * are not taken. Fails with ARCHIVE_INVALID; `what` completes "cannot unpack …".
- */
-export async function unpackTree(directory: string, input: number, what: string): Promise<void> {
-  const command = [
-    'tar',
-    '--extract',
-    '--file=-',
-    `--directory=${directory}`,
-    '--same-owner',
-    '--preserve-permissions',
-    '--delay-directory-restore',
-    '--warning=no-timestamp',
-    '--warning=no-unknown-keyword',
-    ...FAITHFUL,
-    '--xattrs-exclude=trusted.*',
-  ];
-  const result = await run(command, { input });
-  if (result.missing) failRun(result, `unpack ${what}`);
-  if (result.ok) return;
-  const words = result.stderr.trim().split('\n').slice(-3).join('; ');
-  if (words.includes('No space left')) fail('NO_SPACE', { message: `could not unpack ${what}: ${words}` });
-  fail('ARCHIVE_INVALID', { message: `cannot unpack ${what}: ${words}` });
 }

@@ -4,10 +4,11 @@ import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkPageFiles } from '../../src/criu/delta/check-page-files.ts';
-import { readInventory, readProcessTree } from '../../src/criu/images.ts';
+import { readInventory } from '../../src/criu/images.ts';
 import { type CriuOptions, writeCriuConfig } from '../../src/criu/options.ts';
 import { MINIMUM_CRIU, probeCriu, requireCriu } from '../../src/criu/probe.ts';
 import { readDumpStats, readRestoreStats } from '../../src/criu/stats.ts';
+import { readTasks } from '../../src/criu/view/tasks.ts';
 import { waitFor } from '../../src/system/clock.ts';
 import {
   dump,
@@ -95,9 +96,9 @@ test('images and statistics of a real dump are read', () =>
   inScratch(async (directory, undo) => {
     const container = await startReady(directory, undo, 'if (!fork) { sleep 1 while 1 }');
     const { images } = await container.checkpoint();
-    const tree = await readProcessTree(images);
+    const tree = await readTasks(images);
     assert.deepEqual(
-      tree.map(({ parent, threads, name }) => [parent, threads, name]),
+      tree.map(({ parent, threads, name }) => [parent, threads.length, name]),
       [
         [0, 1, 'perl'],
         [1, 1, 'perl'],

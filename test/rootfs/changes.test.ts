@@ -160,7 +160,7 @@ t.close()`;
       try {
         await apply(store, layers, archive, deleted);
       } catch (error) {
-        assert.ok(isCryopodError(error, 'IMAGE_INVALID'), String(error));
+        assert.ok(isCryopodError(error, 'ARCHIVE_INVALID'), String(error));
         accepted = false;
         assert.equal(existsSync(mergedDirectory(store, CLONE)), false);
       }
@@ -212,7 +212,7 @@ t.addfile(m); t.close()`;
       const layers = [await makeLayer(store, 'one', BASE)];
       await writeFile(join(store.root, 'a.tar'), 'this is no tar archive'.repeat(100));
       await assert.rejects(apply(store, layers, join(store.root, 'a.tar')), (e) =>
-        isCryopodError(e, 'IMAGE_INVALID'),
+        isCryopodError(e, 'ARCHIVE_INVALID'),
       );
       assert.deepEqual(await readdir(overlayDirectory(store, CLONE)), []);
     }));

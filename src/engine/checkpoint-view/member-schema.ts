@@ -1,10 +1,14 @@
 import * as v from 'valibot';
 import { fail, messageOf } from '../../model/errors.ts';
+import { parseGoJson } from '../../model/go-json.ts';
 
 const strings = v.optional(v.array(v.string()), []);
 const text = v.optional(v.string(), '');
 
-/** What is read of config.dump (podman libpod/container_config.go; checkpointctl lib/metadata.go). */
+/**
+ * Views show archives of any engine, so that less is asked of them here than of one that is to be imported (plan/config-dump/
+ * schema.ts). What is read of config.dump (podman libpod/container_config.go; checkpointctl lib/metadata.go).
+ */
 export const CONFIG_DUMP = v.object({
   id: text,
   name: text,
@@ -30,9 +34,6 @@ export const SPEC_DUMP = v.object({
 
 export const DELETED_FILES = v.array(v.string());
 
-/** `null` stands for "absent" in JSON that Go programs write. */
-const withoutNulls = (_key: string, value: unknown): unknown => (value === null ? undefined : value);
-
 /** Untrusted JSON of a member. Fails with ARCHIVE_INVALID. */
 export function parseMember<const S extends v.GenericSchema>(
   schema: S,
@@ -41,7 +42,7 @@ export function parseMember<const S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   let value: unknown;
   try {
-    value = JSON.parse(json, withoutNulls);
+    value = parseGoJson(json);
   } catch (error) {
     return fail('ARCHIVE_INVALID', { message: `${name} is not JSON: ${messageOf(error)}`, cause: error });
   }
