@@ -8,6 +8,7 @@ import { parseNetworkStatus } from '../archive/network-status.ts';
 import { unpackArchive } from '../archive/reader.ts';
 import type { ArchiveSource, UnpackedArchive } from '../archive/types.ts';
 import { checkPageFiles } from '../criu/delta/check-page-files.ts';
+import { readImageNeeds } from '../criu/image-needs.ts';
 import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { listImages } from '../state/images.ts';
@@ -22,6 +23,7 @@ import { buildsOnPrevious, nameOf, readPrevious } from './import-previous.ts';
 import { ownsShm } from './namespaces.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
 import { readConfigDump } from './plan/config-dump/read.ts';
+import { imageRisks } from './plan/preflight/security.ts';
 import type { ArchiveView } from './plan/preflight/types.ts';
 import { readRecord } from './pre-checkpoint-files.ts';
 
@@ -241,6 +243,13 @@ export async function fetchExported(ctx: EngineContext, { config, state }: Conta
       },
     });
     if (archive.buildsOn) requireLocal(ctx, config, exportPrevious, archive.view);
+    const [risk] = imageRisks(config, await readImageNeeds(join(directory, MEMBER_DIRECTORY.images)));
+    if (risk !== undefined) {
+      fail('RESTORE_REFUSED', {
+        message: `${exportPath}, to which ${config.name} was exported, has changed: the container in it ${risk}`,
+        hint: 'Remove the container and import the archive with --trust if you know where it comes from.',
+      });
+    }
     await placeImages(ctx, config.id, archive, {
       keepAddresses: true,
       previous: exportPrevious,

@@ -238,6 +238,21 @@ test('Images whose processes have more capabilities than config.dump gives are r
   });
 });
 
+test('A restore in place from an exported archive whose images have become wider is refused', async () => {
+  await withSandbox(async (box) => {
+    const apart = await takenApart(box);
+    const original = await apart.pack();
+    await box.ok(['container', 'restore', '-i', original]);
+    await box.ok(['container', 'checkpoint', '-c', 'none', '-e', original, 'c']);
+    await editCore(apart, CREDS, widened);
+    await apart.pack();
+    const { code, stderr } = await box.cryopod(['container', 'restore', 'c']);
+    assert.equal(code, 125);
+    assert.match(stderr, /to which c was exported, has changed: .*CAP_SYS_ADMIN/);
+    assert.equal(await box.ok(['inspect', '--format', '{{.State.Status}}', 'c']), 'exited');
+  });
+});
+
 test('Images whose processes lack the seccomp filter, or may gain privileges against config.dump, are refused', async () => {
   await withSandbox(async (box) => {
     const apart = await takenApart(box);

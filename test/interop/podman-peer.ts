@@ -58,6 +58,8 @@ export async function openPodmanPeer(directory: string): Promise<PodmanPeer | un
       await ok(['rm', '--force', '--all', '--time', '0', '--volumes']);
       await ok(['volume', 'rm', '--all', '--force']);
       await ok(['network', 'prune', '--force']);
+      // netavark leaves its table behind, empty, where it uses nftables (since 1.11).
+      await run(['nft', 'delete', 'table', 'inet', 'netavark']);
     } finally {
       // Its mounts go with the last process of the namespace.
       const ended = once(keeper, 'close');

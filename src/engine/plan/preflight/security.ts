@@ -1,4 +1,5 @@
 import { boundingSet, CAPABILITIES, capabilityNames } from '../../../model/capabilities.ts';
+import type { ContainerConfig } from '../../../model/container.ts';
 import { type Finding, obstacle, ok, warning } from './finding.ts';
 import type { ImageNeeds, ImportFacts } from './types.ts';
 
@@ -28,15 +29,21 @@ function asRisk(archive: string, what: string, trust: boolean): Finding {
  * CRIU gives processes what their images say, whatever the container's configuration does: an archive whose images say
  * more than its configuration asks for as much as one that says so.
  */
-function imageFindings({ archive, needs }: ImportFacts, trust: boolean): Finding[] {
+const imageFindings = ({ archive, needs }: ImportFacts, trust: boolean): Finding[] =>
+  imageRisks(archive.config, needs).map((sentence) => asRisk(archive.name, sentence, trust));
+
+/** The same as sentences that follow "the container". Pure. */
+export function imageRisks(
+  { security }: Pick<ContainerConfig, 'security'>,
+  needs: ImageNeeds | undefined,
+): string[] {
   if (needs === undefined) return [];
-  const { security } = archive.config;
   const { capabilities, unfiltered, gains, mounts } = needs.privileges;
   const allowed = boundingSet(security, { capabilities: CAPABILITIES }).names;
   const wider = security.privileged
     ? []
     : capabilityNames(capabilities).filter((name) => !allowed.includes(name));
-  const sentences = [
+  return [
     ...(wider.length === 0
       ? []
       : [`has processes with more capabilities than its configuration gives: ${wider.join(', ')}`]),
@@ -51,7 +58,6 @@ function imageFindings({ archive, needs }: ImportFacts, trust: boolean): Finding
         `has a file system of its own at ${destination}: ${type || 'unknown'} of ${source}`,
     ),
   ];
-  return sentences.map((sentence) => asRisk(archive.name, sentence, trust));
 }
 
 const MODULES: Readonly<Record<ImageNeeds['lsm'], string>> = {
