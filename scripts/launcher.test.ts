@@ -37,6 +37,23 @@ test('one newer source, however deep, makes the sources run', (t) => {
   assert.equal(output(join(root, 'bin/cryopod'), ['x'], '/'), 'source x');
 });
 
+test('an option that Node knows as well is left to cryopod, in all its spellings', (t) => {
+  const root = project(t);
+  writeFileSync(
+    join(root, 'src/main.ts'),
+    "console.log(process.env.SECRET ?? 'unset', ...process.argv.slice(2));\n",
+  );
+  writeFileSync(join(root, 'elsewhere/file'), 'SECRET=1\n');
+  const file = join(root, 'elsewhere/file');
+  for (const args of [
+    ['run', '--env-file', file],
+    ['run', `--env-file=${file}`],
+    ['run', '--env-file=missing'],
+  ]) {
+    assert.equal(output(join(root, 'bin/cryopod'), args, '/'), `unset ${args.join(' ')}`);
+  }
+});
+
 test('without a bundle the sources run', (t) => {
   const root = project(t);
   rmSync(join(root, 'dist'), { recursive: true });
