@@ -1,23 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { glob, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
-import { run, runOk } from '../../src/system/process.ts';
+import { runOk } from '../../src/system/process.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
-import { freezeAndThaw, publishedPort, until } from './support.ts';
+import { CLIENTS, logged, moreTransactions, startBench, startDatabase, verify } from './postgres.ts';
+import { freezeAndThaw, until } from './support.ts';
 
 const ROUNDS = 10;
-const CLIENTS = 4;
-/** Transactions that must be done between two freezes. */
-const BETWEEN = 100;
-
-/** Sets up a database that trusts everyone, and becomes the server. */
-const SERVER = `
-  initdb --pgdata "$PGDATA" --auth trust --no-locale --encoding UTF8 --no-sync >&2 &&
-  echo 'host all all all trust' >>"$PGDATA/pg_hba.conf" &&
-  exec postgres -c listen_addresses='*' -c huge_pages=off`;
 
 it('PostgreSQL under pgbench is frozen and thawed ten times without losing a transaction', (t) =>
   withSandbox((box) => story(box, t), { images: ['postgres'] }));
@@ -39,7 +27,7 @@ async function story(box: Sandbox, t: TestContext): Promise<void> {
     bench.stop();
     const report = await bench.report;
     const latencies = await logged(box);
-    await verify(database, report, latencies.length);
+    await verify(database, report, { lines: latencies.length, rounds: ROUNDS });
     const longest = Math.round(Math.max(...latencies) / 1000);
     t.diagnostic(
       `${ROUNDS} rounds of at most ${Math.round(longestRound)} ms, ${latencies.length} transactions, longest ${longest} ms`,
@@ -48,115 +36,4 @@ async function story(box: Sandbox, t: TestContext): Promise<void> {
     bench.child.kill('SIGKILL');
     await bench.ended;
   }
-}
-
-/** The database as a client on the host sees it. */
-interface Database {
-  /** A client program with the options that lead to the server. */
-  readonly argv: (program: string, ...options: string[]) => string[];
-  readonly ask: (sql: string) => Promise<string>;
-  /** Process IDs of the server's processes that serve pgbench. */
-  readonly backends: () => Promise<string[]>;
-}
-
-async function startDatabase(box: Sandbox): Promise<Database> {
-  const options = [
-    '-u',
-    'postgres',
-    '-e',
-    'PGDATA=/var/lib/postgresql/data/cluster',
-    '-p',
-    '127.0.0.1::5432',
-  ];
-  const image = await box.image('postgres');
-  await box.ok(['run', '-d', '--name', 'postgres', ...options, image, 'sh', '-c', SERVER]);
-  const port = await publishedPort(box, 'postgres', 5432);
-  const argv = (program: string, ...options: string[]): string[] => [
-    ...[program, '--host=127.0.0.1', `--port=${port}`, '--username=postgres', ...options, 'postgres'],
-  ];
-  const psql = (sql: string): string[] =>
-    argv('psql', '--no-psqlrc', '--tuples-only', '--no-align', `--command=${sql}`);
-  await until('the server answers', async () => (await run(psql('SELECT 1'))).ok, 30_000);
-  const ask = async (sql: string): Promise<string> => (await runOk(psql(sql), 'ask the database')).trim();
-  const backends = async (): Promise<string[]> =>
-    (await ask(`SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY pid`))
-      .split('\n')
-      .filter((line) => line !== '');
-  return { argv, ask, backends };
-}
-
-interface Bench {
-  readonly child: ChildProcess;
-  /** Lets every client end its transaction and pgbench report. */
-  readonly stop: () => void;
-  /** What pgbench printed; rejects where it did not end well. */
-  readonly report: Promise<string>;
-  readonly ended: Promise<unknown>;
-}
-
-const LOG = 'transactions';
-
-/** Clients that do transactions without a pause until they are stopped. Each transaction gets a line in a log. */
-function startBench(box: Sandbox, database: Database): Bench {
-  const [program = '', ...args] = database.argv(
-    'pgbench',
-    ...['--no-vacuum', `--client=${CLIENTS}`, '--jobs=2', '--time=600'],
-    ...['--log', `--log-prefix=${join(box.directory, LOG)}`],
-  );
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const ended = once(child, 'close');
-  const report = ended.then(([code]) => {
-    assert.equal(code, 0, `pgbench ended with ${code}: ${output}`);
-    return output;
-  });
-  // Whoever waits for the report hears of it; where the test fails before that, its own error counts.
-  report.catch(() => undefined);
-  // The alarm is what tells pgbench that the time of --time is over.
-  return { child, stop: () => child.kill('SIGALRM'), report, ended };
-}
-
-/** Waits until many transactions more are done, and every client has begun another statement. */
-async function moreTransactions(database: Database, child: ChildProcess): Promise<void> {
-  const [count = '', time = ''] = (
-    await database.ask('SELECT count(*), clock_timestamp() FROM pgbench_history')
-  ).split('|');
-  const sql = `SELECT (SELECT count(*) FROM pgbench_history) >= ${Number(count) + BETWEEN}
-    AND (SELECT count(*) = ${CLIENTS} AND min(query_start) > '${time}' FROM pg_stat_activity
-         WHERE application_name = 'pgbench')`;
-  await until(
-    'transactions go on',
-    async () => child.exitCode !== null || (await database.ask(sql)) === 't',
-    30_000,
-  );
-  assert.equal(child.exitCode, null, 'pgbench runs');
-}
-
-/** Microseconds that each transaction took, by pgbench's log: client, number, time, … (one file for each thread). */
-async function logged(box: Sandbox): Promise<number[]> {
-  const lines: string[] = [];
-  for await (const path of glob(`${LOG}.*`, { cwd: box.directory })) {
-    lines.push(...(await readFile(join(box.directory, path), 'utf8')).trim().split('\n'));
-  }
-  return lines.map((line) => Number(line.split(' ')[2]));
-}
-
-/** Every transaction that pgbench saw end is in the database, once, and nothing else is. */
-async function verify(database: Database, report: string, lines: number): Promise<void> {
-  const processed = Number(/^number of transactions actually processed: (\d+)$/m.exec(report)?.[1]);
-  assert.match(report, /^number of failed transactions: 0 /m);
-  assert.equal(lines, processed);
-  assert.ok(processed >= BETWEEN * (ROUNDS + 1));
-  assert.equal(await database.ask('SELECT count(*) FROM pgbench_history'), String(processed));
-  const sums = await database.ask(`SELECT
-    (SELECT sum(delta) FROM pgbench_history), (SELECT sum(abalance) FROM pgbench_accounts),
-    (SELECT sum(bbalance) FROM pgbench_branches), (SELECT sum(tbalance) FROM pgbench_tellers)`);
-  const [sum = '', ...others] = sums.split('|');
-  assert.match(sum, /^-?\d+$/);
-  assert.deepEqual(others, [sum, sum, sum]);
 }
