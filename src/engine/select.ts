@@ -1,8 +1,9 @@
 import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
-import { findContainer, latestContainer, listContainers } from '../state/containers.ts';
+import { findContainer, latestContainer, listContainers, lookupContainer } from '../state/containers.ts';
 import type { EngineContext } from './context.ts';
 import { observe } from './observe.ts';
+import { dependencies } from './plan/dependencies.ts';
 
 export interface Selection {
   readonly names: readonly string[];
@@ -31,6 +32,22 @@ export function selectContainers(
     .map((container) => observe(ctx, container))
     .filter(suits)
     .map(({ config }) => config.id);
+}
+
+/**
+ * Whether one of the containers joins the namespaces of another one of them: it must be thawed after that, and frozen and
+ * removed before. It is always the younger one. Names of no container are passed over.
+ */
+export function dependOnEachOther(ctx: EngineContext, names: readonly string[]): boolean {
+  const containers = names.flatMap((name) => lookupContainer(ctx.db, name) ?? []);
+  const ids = new Set(containers.map(({ config }) => config.id));
+  return containers.some((container) => dependencies(container).some((id) => ids.has(id)));
+}
+
+/** Whether a container is named more than once. */
+export function namesTwice(ctx: EngineContext, names: readonly string[]): boolean {
+  const ids = names.map((name) => lookupContainer(ctx.db, name)?.config.id ?? name);
+  return new Set(ids).size < ids.length;
 }
 
 /** Fails with NO_SUCH_CONTAINER for the first name that means none: before anything is done to the others. */

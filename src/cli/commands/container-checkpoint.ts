@@ -9,6 +9,7 @@ import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
 import { readExportFlags, refuseWithPreCheckpoint } from '../container/export-flags.ts';
 import { printFindings, refuseFormatAlone } from '../container/findings.ts';
+import { inOrder, JOBS_FLAG, passThrough } from '../container/jobs.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { checkpointStatistics } from '../container/statistics.ts';
 import type { CliContext } from '../context.ts';
@@ -36,7 +37,7 @@ export const command = defineCommand({
     'container checkpoint db',
     'container checkpoint --leave-running --keep db',
     'container checkpoint --leave-running --tag before-upgrade db',
-    'container checkpoint --all',
+    'container checkpoint --all --jobs 4',
     'container checkpoint --export db.tar.zst db',
     'container checkpoint --pre-checkpoint db && cryopod container checkpoint --with-previous db',
     'container checkpoint --export - db | ssh host cryopod container restore --import -',
@@ -61,6 +62,7 @@ export const command = defineCommand({
     format: { type: 'string', value: 'FORMAT', help: 'Of --dry-run: json or a Go template' },
     ignoreRootfs: { type: 'bool', help: 'Of --export: leave out changes of the root file system' },
     ignoreVolumes: { type: 'bool', help: 'Of --export and --tag: leave out the content of volumes' },
+    jobs: JOBS_FLAG,
     keep: { short: 'k', type: 'bool', help: "Keep CRIU's logs and statistics" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     leaveRunning: { short: 'R', type: 'bool', help: 'Let the container go on after the checkpoint' },
@@ -77,7 +79,7 @@ export const command = defineCommand({
   }),
   run: async (
     ctx: CliContext,
-    { all, latest, printStats, dryRun, format, createImage, preCheckpoint, tag, ...options },
+    { all, latest, printStats, dryRun, format, createImage, preCheckpoint, tag, jobs, ...options },
     names,
   ) => {
     refuseFormatAlone(dryRun, format);
@@ -133,12 +135,14 @@ export const command = defineCommand({
       if (archive === undefined) return checkpointContainer(engine, name, options);
       return exportContainer(engine, name, { ...options, ...archive });
     };
-    const results: CheckpointResult[] = [];
-    const exit = await forEachName(ctx, selected, async (name) => {
-      results.push(await work(name));
+    const results = new Map<string, CheckpointResult>();
+    const freeze = async (name: string): Promise<string | undefined> => {
+      results.set(name, await work(name));
       return printStats || isPipe ? undefined : name;
-    });
-    if (printStats && !isPipe) ctx.print(checkpointStatistics(results));
+    };
+    const pass = passThrough(engine, selected, { jobs, verb: 'freeze' });
+    const exit = await forEachName(ctx, selected, freeze, {}, pass);
+    if (printStats && !isPipe) ctx.print(checkpointStatistics(inOrder(selected, results)));
     return exit;
   },
 });

@@ -8,6 +8,7 @@ import { requireAll, selectContainers } from '../../engine/select.ts';
 import { fail } from '../../model/errors.ts';
 import { printFindings, refuseFormatAlone } from '../container/findings.ts';
 import { readImportFlags, refuseWithoutArchive } from '../container/import-flags.ts';
+import { inOrder, JOBS_FLAG, passThrough } from '../container/jobs.ts';
 import { lookAtNamed, namedCheckpoints, restoreNamed } from '../container/named-checkpoint.ts';
 import { requireRoot } from '../container/require-root.ts';
 import { restoreStatistics } from '../container/statistics.ts';
@@ -74,6 +75,7 @@ export const command = defineCommand({
       value: 'FILE',
       help: 'Of --import: the archive of its pre-checkpoint; - is standard input',
     },
+    jobs: JOBS_FLAG,
     keep: { short: 'k', type: 'bool', help: "Keep the checkpoint and CRIU's logs" },
     latest: { short: 'l', type: 'bool', help: 'The container made last' },
     lazy: { type: 'bool', help: 'Let the processes run at once; their memory follows' },
@@ -89,7 +91,7 @@ export const command = defineCommand({
     tcpEstablished: { type: 'bool', help: 'Restore established TCP connections' },
     trust: { type: 'bool', help: 'Of --import: grant what the archive asks for of this host' },
   }),
-  run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, ...flags }, names) => {
+  run: async (ctx: CliContext, { all, latest, printStats, dryRun, format, jobs, ...flags }, names) => {
     refuseFormatAlone(dryRun, format);
     const { archive, options } = readImportFlags({ ...flags, all, latest, names });
     requireRoot('restoring a container');
@@ -140,8 +142,8 @@ export const command = defineCommand({
       };
       return await printFindings(ctx, selected, look, { verb: 'restored', format });
     }
-    const results: RestoreResult[] = [];
-    const exit = await forEachName(ctx, selected, async (name) => {
+    const results = new Map<string, RestoreResult>();
+    const goOn = async (name: string): Promise<string | undefined> => {
       const fromImage = request(name);
       const reference = references.get(name);
       const result =
@@ -150,11 +152,13 @@ export const command = defineCommand({
           : fromImage === undefined
             ? await restoreContainer(engine, name, options)
             : { ...(await importContainer(engine, fromImage)), input: name };
-      results.push(result);
+      results.set(name, result);
       if (printStats) return undefined;
       return fromImage === undefined && flags.name === undefined ? name : result.id;
-    });
-    if (printStats) ctx.print(restoreStatistics(results));
+    };
+    const pass = passThrough(engine, selected, { jobs, verb: 'thaw' });
+    const exit = await forEachName(ctx, selected, goOn, {}, pass);
+    if (printStats) ctx.print(restoreStatistics(inOrder(selected, results)));
     return exit;
   },
 });

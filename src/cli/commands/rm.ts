@@ -1,5 +1,5 @@
 import { removeContainer } from '../../engine/remove.ts';
-import { selectContainers } from '../../engine/select.ts';
+import { dependOnEachOther, selectContainers } from '../../engine/select.ts';
 import { isCryopodError } from '../../model/errors.ts';
 import type { CliContext } from '../context.ts';
 import { forEachName } from '../each.ts';
@@ -23,7 +23,9 @@ export const command = defineCommand({
   }),
   run: async (ctx: CliContext, { all, latest, force, ignore, time, volumes }, names) => {
     const engine = await ctx.engine();
-    const selected = selectContainers(engine, { names, all, latest }, () => true);
+    const chosen = selectContainers(engine, { names, all, latest }, () => true);
+    // One whose namespaces others join goes after them, which were made later.
+    const selected = all && dependOnEachOther(engine, chosen) ? chosen.toReversed() : chosen;
     return forEachName(
       ctx,
       selected,

@@ -3,7 +3,7 @@ import type { RestoreResult } from '../../engine/restore.ts';
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 4)}\n`;
 
-/** Microseconds of the whole command: its containers one after the other. */
+/** Microseconds of all containers, also of those that were worked on at the same time. */
 const total = (results: readonly { readonly duration: number }[]): number =>
   results.reduce((sum, { duration }) => sum + duration, 0);
 
