@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { errnoOf, fail } from '../model/errors.ts';
 import { writeDurable } from '../system/durable.ts';
 import { logDebug } from '../system/log.ts';
-import { run } from '../system/process.ts';
+import { failRun, run } from '../system/process.ts';
 import { findProgram } from '../system/tools.ts';
 
 /** What `criu check --feature` is asked (CRIU criu/cr-check.c feature_list), under the names used here. */
@@ -118,6 +118,8 @@ async function askCriu(path: string): Promise<CriuProbe> {
     run([path, 'check']),
     ...Object.values(FEATURES).map((feature) => run([path, 'check', '--feature', feature])),
   ]);
+  // It says nothing of this host that the question was cut short; kept, it would refuse every checkpoint.
+  if (check.signal !== undefined) failRun(check, 'ask CRIU what works here');
   const versionText = /^Version: (\S+)/m.exec(version.stdout)?.[1] ?? '';
   const complaint = (check.stderr.trim() || check.stdout.trim()).split('\n').slice(-3).join('; ');
   const supported = Object.keys(FEATURES).map((name, index) => [name, answers[index]?.ok === true] as const);
@@ -158,7 +160,7 @@ async function writeCache(path: string, key: string, probe: CriuProbe): Promise<
     await writeDurable(path, `${JSON.stringify(file)}\n`);
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno !== 'EACCES' && errno !== 'EROFS' && errno !== 'EPERM') throw error;
+    if (!['EACCES', 'EROFS', 'EPERM', 'ENOSPC', 'EDQUOT'].includes(errno ?? '')) throw error;
     logDebug(`the answers of criu are not kept: ${path} cannot be written (${errno})`);
   }
 }

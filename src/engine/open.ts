@@ -5,6 +5,7 @@ import { silentProgress } from '../model/progress.ts';
 import { openDatabase } from '../state/database.ts';
 import { unfinishedOperations } from '../state/journal.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../state/locks.ts';
+import { tendReserve } from '../state/reserve.ts';
 import { hasSchedules } from '../state/schedules.ts';
 import { databasePath, type StorePaths } from '../system/store-paths.ts';
 import { sweepScratch } from './checkpoint-view/scratch.ts';
@@ -35,6 +36,7 @@ export async function openEngine(options: OpenOptions): Promise<EngineContext> {
     root: makeRealDirectory(options.store.root),
     runroot: makeRealDirectory(options.store.runroot),
   };
+  tendReserve(store.root);
   const ctx: EngineContext = {
     store,
     db: openDatabase(databasePath(store)),

@@ -108,5 +108,32 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** SQLite's primary result codes (sqlite3.h) as they concern the disk. */
+const SQLITE_IOERR = 10;
+const SQLITE_FULL = 13;
+
+/**
+ * An error of the system or the database that no verb has put into words, as a CryopodError: a full or broken disk is no
+ * defect of cryopod. All others are given back as they are.
+ */
+export function inWords(error: unknown): unknown {
+  if (error instanceof CryopodError || !(error instanceof Error)) return error;
+  const errno = errnoOf(error) ?? '';
+  const result = 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || result === SQLITE_FULL) {
+    return new CryopodError('NO_SPACE', {
+      message: `no space left: ${error.message}`,
+      hint: 'Free some where --root and --runroot lie; cryopod rm and rmi work on a full disk, too.',
+      cause: error,
+    });
+  }
+  if (errno !== 'EIO' && errno !== 'EROFS' && result !== SQLITE_IOERR) return error;
+  return new CryopodError('STORE_FAILED', {
+    message: `the store cannot be read or written: ${error.message}`,
+    hint: 'Look at the file system that holds --root (dmesg tells of errors of a disk).',
+    cause: error,
+  });
+}
+
 /** The text of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

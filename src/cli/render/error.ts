@@ -1,10 +1,11 @@
-import { CryopodError } from '../../model/errors.ts';
+import { CryopodError, inWords } from '../../model/errors.ts';
 
 /**
  * An error as the terminal shows it: `Error: ` and the message; then, where there are some, the hint, the decisive lines
  * of the log with its path, and what could not be cleaned up. A defect shows its stack.
  */
-export function renderError(error: unknown): string {
+export function renderError(thrown: unknown): string {
+  const error = inWords(thrown);
   if (!(error instanceof CryopodError)) {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `Error: internal error: ${detail}\n`;
