@@ -106,7 +106,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const level = invocation.globals.logLevel;
   if (!isLogLevel(level)) fail('USAGE', { message: `log level "${level}" is not supported` });
   setLogLevel(level);
-  return await invocation.run(makeContext(invocation.globals, argv));
+  const ctx = makeContext(invocation.globals, argv);
+  try {
+    return await invocation.run(ctx);
+  } catch (error) {
+    if (!ctx.signal.aborted || !(error instanceof CryopodError) || error.code === 'INTERRUPTED') throw error;
+    const { message } = ctx.signal.reason as Error;
+    throw new CryopodError('INTERRUPTED', { message: `${message}: ${error.message}`, cause: error });
+  }
 }
 
 /** Output to a reader that has gone away (`cryopod ps | head -1`) is not an error worth a stack trace. */

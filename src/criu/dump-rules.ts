@@ -1,5 +1,6 @@
 import type { Rule } from './diagnose.ts';
 import { descriptorAt, findDescriptor, findLock, findRunawaySocket, localAddressAt } from './log-view.ts';
+import { RUNTIME_GONE } from './runtime-rules.ts';
 
 /** Character devices that people give to containers, by major and minor number (Linux devices.txt). */
 const DEVICES: Readonly<Record<string, string>> = {
@@ -29,6 +30,7 @@ const NO_URING = "Switch io_uring off in the program's configuration.";
 
 /** Failures of a dump; the first line of the log that fits one decides. Each cites CRIU's source. */
 export const DUMP_RULES: readonly Rule[] = [
+  RUNTIME_GONE,
   {
     // criu/cr-dump.c dump_task_rlimits
     pattern: /Can't get rlimit \d+: Operation not permitted/,

@@ -1,4 +1,5 @@
 import type { Rule } from './diagnose.ts';
+import { RUNTIME_GONE } from './runtime-rules.ts';
 
 const AS_FROZEN =
   'Put the file back as it was when the container was frozen (the same image, the same volume).';
@@ -6,6 +7,7 @@ const DAMAGED = 'The checkpoint is damaged; take it again, or copy it anew.';
 
 /** Failures of a restore; the first line of the log that fits one decides. Each cites CRIU's source. */
 export const RESTORE_RULES: readonly Rule[] = [
+  RUNTIME_GONE,
   {
     // criu/sk-inet.c open_inet_sk
     pattern: /Connected TCP socket in image/,

@@ -6,6 +6,15 @@ interface RuntimeRule {
   readonly hint: string;
 }
 
+const WHO_KILLED = 'Find out what ended it (dmesg tells when memory ran out), and try again.';
+
+/** CRIU talks to the runtime before and after its work (criu/cr-service.c send_criu_msg_with_fd). */
+export const RUNTIME_GONE = {
+  pattern: /Can't send response: Broken pipe/,
+  explain: () => 'the runtime ended while CRIU was at work',
+  hint: WHO_KILLED,
+} as const;
+
 const GET_CRIU = 'Run scripts/setup.sh, which brings what works here; cryopod doctor checks it.';
 
 const RULES: readonly RuntimeRule[] = [
@@ -29,10 +38,15 @@ const RULES: readonly RuntimeRule[] = [
     hint: GET_CRIU,
   },
   {
-    // runc libcontainer criuSwrk: os.ProcessState.String
-    pattern: /criu failed: signal: killed|CRIU \w+ failed: -9\b/,
+    // runc libcontainer criuSwrk: os.ProcessState.String, and what it reads from a CRIU that is gone
+    pattern: /criu failed: signal: killed|CRIU \w+ failed: -9\b|read unixpacket .*: EOF$/,
     explain: () => 'CRIU was killed, most often because memory ran out',
     hint: 'Free some memory and try again.',
+  },
+  {
+    pattern: /it was killed by (SIG[A-Z0-9]+)$/,
+    explain: ([, signal]) => `the runtime was killed by ${signal}`,
+    hint: WHO_KILLED,
   },
   {
     // runc libcontainer checkCriuFeatures; crun criu_check_mem_track

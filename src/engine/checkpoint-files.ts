@@ -25,18 +25,26 @@ export async function replaceCheckpoint(images: string, path: string): Promise<v
   await rm(replaced, { recursive: true, force: true });
 }
 
-/** CRIU's last line of a dump that succeeded (CRIU cr-dump.c). */
-const DUMP_SUCCEEDED = 'Dumping finished successfully';
+/** CRIU's last line of a dump that succeeded (CRIU criu/cr-dump.c, cr_dump_finish). */
+const SUCCEEDED = /Dumping finished successfully/;
+/**
+ * What CRIU says when all images are written and it sets out to end the processes; it may be killed before its last line
+ * (criu/seize.c pstree_switch_state; 2 is COMPEL_TASK_DEAD).
+ */
+const ENDS_PROCESSES = /Unfreezing tasks into 2$/m;
 
 /**
  * After a crash: true when the images that were being made, or that had already taken the checkpoint's place, are whole.
  * dump.log belongs to them, since each dump writes it anew.
  */
-export async function dumpIsComplete(images: string, path: string, log: string): Promise<boolean> {
-  if (!holdsImages(images)) return !existsSync(images) && holdsImages(path) && (await logSaysSuccess(log));
-  return await logSaysSuccess(log);
-}
+export const dumpIsComplete = (images: string, path: string, log: string): Promise<boolean> =>
+  areWhole(images, path, log, SUCCEEDED);
 
-async function logSaysSuccess(log: string): Promise<boolean> {
-  return existsSync(log) && (await readFile(log, 'utf8')).includes(DUMP_SUCCEEDED);
+/** The same of a dump that was to end the processes. */
+export const endIsLogged = (images: string, path: string, log: string): Promise<boolean> =>
+  areWhole(images, path, log, ENDS_PROCESSES);
+
+async function areWhole(images: string, path: string, log: string, line: RegExp): Promise<boolean> {
+  const isThere = holdsImages(images) || (!existsSync(images) && holdsImages(path));
+  return isThere && existsSync(log) && line.test(await readFile(log, 'utf8'));
 }

@@ -1,25 +1,28 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DumpStats, readDumpStats } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Progress } from '../model/progress.ts';
-import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { holdNetwork } from '../network/hold.ts';
+import { volumeMountpoint } from '../rootfs/volumes.ts';
 import { updateState } from '../state/containers.ts';
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
-import { syncTree, tempBeside } from '../system/durable.ts';
+import { syncFileSystem, tempBeside } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logWarning } from '../system/log.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { dumpLogPath } from './bundle-files.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
-import { dumpIsComplete, holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
+import { holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { type DeltaParent, makeDelta } from './delta-images.ts';
 import { type DumpOptions, dump } from './dump.ts';
+import { goesOn } from './frozen.ts';
+import { hasEndedContainer } from './go-on.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
-import { processLives } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { findPrevious } from './previous.ts';
@@ -76,30 +79,23 @@ export async function checkpointLocked(
     ...(delta === undefined ? {} : { delta: basename(delta.directory) }),
   });
   faultPoint('checkpoint.journalled');
-  const runtimeDuration = await dumpOrResume(ctx, container, images, options).catch(
-    async (error: unknown) => {
-      const whole = await dumpIsComplete(
-        images,
-        checkpointDirectory(ctx.store, id),
-        dumpLogPath(ctx.store, id),
-      );
-      if (whole && !processLives(container)) {
-        logWarning(`the runtime reported a failure after CRIU had saved ${id}: ${messageOf(error)}`);
-        return 0;
-      }
-      await rm(images, { recursive: true, force: true });
-      endOperation(ctx.db, entry);
-      throw error;
-    },
-  );
-  const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
+  const runtimeDuration = await holdAndDump(ctx, container, images, options).catch(async (error: unknown) => {
+    if (await hasEndedContainer(ctx, container, images)) {
+      logWarning(`the runtime reported a failure after CRIU had saved ${id}: ${messageOf(error)}`);
+      return 0;
+    }
+    await rm(images, { recursive: true, force: true });
+    endOperation(ctx.db, entry);
+    throw goesOn(ctx, container, error, 'CHECKPOINT_FAILED');
+  });
   await finishCheckpoint(ctx, container, { images, delta: delta && { ...delta, entry } }, options);
   endOperation(ctx.db, entry);
+  const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
   return { runtimeDuration, statistics };
 }
 
-/** Silence, then the dump. Where the dump fails, the container's packets flow again before the error leaves. */
-async function dumpOrResume(
+/** Silence, then the dump. On failure the caller lets the container go on. */
+async function holdAndDump(
   ctx: EngineContext,
   container: Container,
   images: string,
@@ -109,13 +105,10 @@ async function dumpOrResume(
   const hold = netns !== undefined && !options.leaveRunning;
   await mkdir(images, { mode: 0o700 });
   if (hold) await holdNetwork(netns);
-  try {
-    faultPoint('checkpoint.held');
-    return await dump(ctx, container, images, options);
-  } catch (error) {
-    if (hold) await releaseNetwork(netns);
-    throw error;
-  }
+  faultPoint('checkpoint.held');
+  const duration = await dump(ctx, container, images, options);
+  if (options.leaveRunning) ctx.signal.throwIfAborted();
+  return duration;
 }
 
 export interface DumpedImages {
@@ -170,18 +163,28 @@ export async function finishCheckpoint(
 /** Puts the images, or the delta that they become, in the checkpoint's place. Whole ones go only after that is on disk. */
 async function publishImages(
   ctx: EngineContext,
-  { config: { id, name } }: Container,
+  container: Container,
   { images, delta }: DumpedImages,
 ): Promise<void> {
+  const { id, name } = container.config;
   const path = checkpointDirectory(ctx.store, id);
   const progress: Progress = (event) => ctx.progress({ ...event, subject: name });
   // Repeated after a crash, it may find them published already.
   const isHere = holdsImages(images);
   const ready = isHere && delta !== undefined ? await makeDelta(images, delta, progress) : images;
-  if (isHere && ready === images) await syncTree(images);
+  // The processes count on their files as well: CRIU restores none whose open file has another size. With dump.log, recovery
+  // knows that the images are whole.
+  if (isHere) await syncFileSystem(ready, ...volumesOf(ctx, container));
   await replaceCheckpoint(ready, path);
   if (delta === undefined || ready === images) return;
   // Half removed, they must not be taken for whole ones after a crash.
   amendOperation(ctx.db, delta.entry, { published: true });
   await rm(images, { recursive: true, force: true });
 }
+
+/** Directories of the container's volumes, which may lie on other file systems. */
+const volumesOf = (ctx: EngineContext, { config }: Container): string[] =>
+  config.mounts
+    .filter(({ type }) => type === 'volume')
+    .map(({ source }) => volumeMountpoint(ctx.store, source))
+    .filter(existsSync);

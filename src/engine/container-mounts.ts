@@ -64,6 +64,7 @@ async function fillVolume(
       return volume.mountpoint;
     },
     ctx.lockTimeout,
+    ctx.signal,
   );
 }
 

@@ -48,6 +48,7 @@ export async function dumpPages(
       tcpEstablished,
       fileLocks,
       parentPath,
+      signal: ctx.signal,
     }),
   );
   return monotonicMicroseconds() - begun;
@@ -85,6 +86,7 @@ export async function dump(
   try {
     if (shmInUse) await saveShm(ctx.store, id, shmArchivePath(images));
     const parentPath = await parentFor(previous);
+    ctx.signal.throwIfAborted();
     const begun = monotonicMicroseconds();
     await explainDumpFailure(container, () =>
       runtime.checkpoint(id, {
@@ -96,6 +98,7 @@ export async function dump(
         tcpEstablished,
         fileLocks,
         parentPath,
+        signal: ctx.signal,
       }),
     );
     return monotonicMicroseconds() - begun;

@@ -57,6 +57,8 @@ export async function explainRestoreFailure<T>(
   }
 }
 
+const NO_LOG_HINT = 'Look at the runtime and the host: CRIU did not come to write a log.';
+
 interface Explanation {
   readonly sentence: string;
   readonly hint: string;
@@ -70,9 +72,14 @@ async function diagnosisOf(
 ): Promise<Explanation | undefined> {
   if (!isCryopodError(error)) return undefined;
   // The runtime failed before CRIU wrote anything.
-  if (error.log === undefined) return diagnoseRuntime(error.message);
+  if (error.log === undefined) {
+    return diagnoseRuntime(error.message) ?? { sentence: error.message, hint: error.hint ?? NO_LOG_HINT };
+  }
   const { path } = error.log;
   const { sentence, hint, lines } = diagnose(phase, await readFile(path, 'utf8'), await facts());
+  // A CRIU that was killed could not log it; the runtime has seen it.
+  const seen = lines.length === 0 ? diagnoseRuntime(error.message) : undefined;
+  if (seen !== undefined) return { ...seen, log: { path, lines } };
   return { sentence, hint, log: { path, lines } };
 }
 

@@ -128,6 +128,6 @@ async function writeArchive(
       return figures;
     });
   } catch (error) {
-    throw goesOn(container, error);
+    throw goesOn(ctx, container, error);
   }
 }

@@ -1,12 +1,14 @@
 import type { Container } from '../model/container.ts';
 import { CryopodError, type ErrorCode, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
-import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { holdNetwork } from '../network/hold.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import type { OciRuntime } from '../runtime/types.ts';
 import { endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { faultPoint } from '../system/faults.ts';
 import type { EngineContext } from './context.ts';
+import { goOnRunning } from './go-on.ts';
+import { interruptedOr } from './interruption.ts';
 import { processLives } from './observe.ts';
 
 const SIGKILL = 9;
@@ -32,15 +34,13 @@ export async function whileFrozen<T>(
   const runtime = runtimeOf(ctx, container);
   const { netns } = leaveRunning ? {} : state;
   return await undoOnFailure(async (cleanup) => {
-    if (netns !== undefined) {
-      cleanup.add('let packets pass again', () => releaseNetwork(netns));
-      await holdNetwork(netns);
-    }
-    cleanup.add(`thaw ${config.name}`, async () => {
-      if (await isFrozen(ctx, container)) await runtime.resume(config.id);
+    cleanup.add(`let ${config.name} go on`, async () => {
+      if (processLives(container)) await goOnRunning(ctx, container);
     });
+    if (netns !== undefined) await holdNetwork(netns);
     await runtime.pause(config.id);
     faultPoint('export.frozen');
+    ctx.signal.throwIfAborted();
     const result = await work();
     if (leaveRunning) await runtime.resume(config.id);
     return result;
@@ -67,9 +67,16 @@ export async function killFrozen(ctx: EngineContext, container: Container): Prom
 }
 
 /** Errors of a dump that left the processes alive tell what became of the container. */
-export function goesOn(container: Container, error: unknown, failed: ErrorCode = 'ARCHIVE_FAILED'): unknown {
-  if (messageOf(error).includes('goes on running') || !processLives(container)) return error;
-  return told(error, `${container.config.name} goes on running`, failed);
+export function goesOn(
+  ctx: EngineContext,
+  container: Container,
+  error: unknown,
+  failed: ErrorCode = 'ARCHIVE_FAILED',
+): unknown {
+  if (!processLives(container)) return error;
+  const fate = `${container.config.name} goes on running`;
+  if (ctx.signal.aborted) return interruptedOr(ctx, error, fate);
+  return messageOf(error).includes('goes on running') ? error : told(error, fate, failed);
 }
 
 /** The same error with what became of the container; one of the system, which is no defect, gets a code: `failed`. */

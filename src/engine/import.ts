@@ -27,11 +27,13 @@ import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
 import { syncFileSystem } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logInfo, logWarning } from '../system/log.ts';
+import { interruptible } from '../system/process.ts';
 import { bundleDirectory, checkpointDirectory, containerDirectory } from '../system/store-paths.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 import { type ImportedArchive, placeImages, readArchive, readDeleted } from './import-archive.ts';
 import { importedImage } from './import-image.ts';
+import { interruptedOr } from './interruption.ts';
 import { requireLazy } from './lazy-pages.ts';
 import { type ImportedVolume, planImport } from './plan/import.ts';
 import type { Finding } from './plan/preflight/finding.ts';
@@ -68,7 +70,7 @@ export interface ImportOptions extends ImportChoice {
  */
 export async function importContainer(ctx: EngineContext, options: ImportOptions): Promise<RestoreResult> {
   const begun = monotonicMicroseconds();
-  return await withScratch(ctx.store, async (directory) => {
+  const imported = withScratch(ctx.store, async (directory) => {
     let choice: ImportChoice = options;
     const archive = await readArchive(ctx, directory, {
       ...options,
@@ -80,6 +82,9 @@ export async function importContainer(ctx: EngineContext, options: ImportOptions
     for (const dropped of archive.view.dropped ?? []) logWarning(`left out: ${dropped}`);
     const { id, ...figures } = await thawArchive(ctx, archive, choice);
     return { input: id, id, duration: monotonicMicroseconds() - begun, ...figures };
+  });
+  return await imported.catch((error: unknown) => {
+    throw interruptedOr(ctx, error, 'nothing of the import is left');
   });
 }
 
@@ -105,12 +110,14 @@ export async function thawArchive(
   });
   if (choice.lazy === true) await requireLazy(ctx, plan.config);
   const { id } = plan.config;
+  ctx.signal.throwIfAborted();
   const figures = await withLock(
     ctx.db,
     `container ${id}`,
     'import',
     () => createAndThaw(ctx, archive, plan, choice),
     ctx.lockTimeout,
+    ctx.signal,
   );
   return { id, ...figures };
 }
@@ -173,9 +180,12 @@ async function createAndThaw(
       made.push(name);
       amendOperation(ctx.db, entry, { volumes: made });
     };
-    await placeVolumes(ctx, archive, volumes, noteVolume);
-    const container = await createRecord(ctx, archive, config, cleanup, options);
+    const container = await interruptible(ctx.signal, async () => {
+      await placeVolumes(ctx, archive, volumes, noteVolume);
+      return await createRecord(ctx, archive, config, cleanup, options);
+    });
     faultPoint('import.created');
+    ctx.signal.throwIfAborted();
     // --name: the addresses are another container's.
     const thawed = await thaw(ctx, container, {
       ...options,
@@ -221,6 +231,7 @@ async function placeVolumes(
       'import',
       () => placeVolume(ctx, archive, volume, note),
       ctx.lockTimeout,
+      ctx.signal,
     );
   }
 }

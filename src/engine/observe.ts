@@ -10,7 +10,10 @@ export const processLives = ({ state }: Container): boolean =>
   state.bootId === bootId() && isAlive(state.pid, state.pidStart);
 
 /** The monitor lives and has still to write how the container ended. A reused PID would only delay the answer. */
-const isMonitored = ({ state }: Container): boolean => processStat(state.monitorPid)?.name === 'conmon';
+export function isMonitored({ state }: Container): boolean {
+  const monitor = processStat(state.monitorPid);
+  return monitor?.name === 'conmon' && monitor.state !== 'Z';
+}
 
 /** The record says that it runs or is paused (it may have ended since; see {@link observe}). */
 export const recordedAsActive = ({ state }: Container): boolean =>

@@ -2,18 +2,17 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '../model/container.ts';
-import { fail, messageOf } from '../model/errors.ts';
-import { clearCriuLock } from '../network/criu-lock.ts';
-import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { messageOf } from '../model/errors.ts';
+import { holdNetwork } from '../network/hold.ts';
+import { namespaceExists } from '../network/namespace.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { containerById } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
-import { waitFor } from '../system/clock.ts';
 import { TEMP_PREFIX } from '../system/durable.ts';
 import { logWarning } from '../system/log.ts';
-import { bootId, processesWorkingOn } from '../system/procfs.ts';
+import { bootId } from '../system/procfs.ts';
 import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/store-paths.ts';
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
@@ -22,6 +21,7 @@ import { type DeltaParent, deltaBeside } from './delta-images.ts';
 import { endContainer } from './export-end.ts';
 import { removeImages } from './export-images.ts';
 import { removeLinkRemaps } from './export-links.ts';
+import { goOnRunning, hasEndedContainer, untilLeftAlone } from './go-on.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
 import { removeVolumes, syncImported } from './import.ts';
 import { stopPages } from './lazy-pages.ts';
@@ -79,7 +79,7 @@ export async function recoverLocked(ctx: EngineContext, subject: string): Promis
   const entries = unfinishedOperations(ctx.db).filter((entry) => entry.subject === subject);
   if (entries.length === 0) return;
   await endUnusedServer(ctx, containerById(ctx.db, subject));
-  await untilLeftAlone(ctx, bundleDirectory(ctx.store, subject));
+  await untilLeftAlone(bundleDirectory(ctx.store, subject), ctx.signal);
   for (const entry of entries) {
     logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
     await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
@@ -93,28 +93,6 @@ async function sweepTemps(bundle: string): Promise<void> {
   if (!existsSync(bundle)) return;
   for (const name of await readdir(bundle)) {
     if (name.startsWith(TEMP_PREFIX)) await rm(join(bundle, name), { recursive: true, force: true });
-  }
-}
-
-/** The runtimes, and CRIU, also through the loader of a private copy. */
-const WORKERS = /^(?:runc|crun|criu|ld-linux)/;
-/** Milliseconds that a dump of much memory to a slow disk may need. */
-const WORKERS_LIMIT_MS = 10 * 60_000;
-
-/**
- * A command that was killed leaves the runtime and CRIU working: they finish what they have begun, and only then is it
- * clear how it ended. Taking the images away from under them could cost the container.
- */
-async function untilLeftAlone({ signal }: EngineContext, bundle: string): Promise<void> {
-  const left = await waitFor(() => {
-    signal.throwIfAborted();
-    return processesWorkingOn(bundle, WORKERS).length === 0;
-  }, WORKERS_LIMIT_MS);
-  if (left === undefined) {
-    const [first] = processesWorkingOn(bundle, WORKERS);
-    fail('BUSY', {
-      message: `process ${first?.pid} (${first?.name}) of a crashed command still works on ${bundle}`,
-    });
   }
 }
 
@@ -149,32 +127,32 @@ async function deleteFromRuntime(ctx: EngineContext, { config }: Container): Pro
 
 async function repairCheckpoint(
   ctx: EngineContext,
-  { id: entry, data }: JournalEntry,
+  { id: entry, data, bootId: begunIn }: JournalEntry,
   container: Container | undefined,
 ): Promise<void> {
   if (container === undefined) return;
   const bundle = bundleDirectory(ctx.store, container.config.id);
   const images = join(bundle, String(data.images));
   const checkpoint = checkpointDirectory(ctx.store, container.config.id);
-  const lives = processLives(container);
-  if (lives) await goOnRunning(ctx, container);
+  const leaveRunning = data.leaveRunning === true;
+  if (processLives(container)) await goOnRunning(ctx, container);
   await rm(deltaBeside(images), { recursive: true, force: true });
   const isPublished = data.published === true;
-  if (isPublished) await rm(images, { recursive: true, force: true });
+  // What has not got its final name may not have reached the disk before the power went.
+  if (isPublished || begunIn !== bootId()) await rm(images, { recursive: true, force: true });
   if (container.state.checkpointed) return;
-  if (!isPublished && !(await dumpIsComplete(images, checkpoint, join(bundle, 'dump.log')))) {
-    await rm(images, { recursive: true, force: true });
-    await replaceCheckpoint(images, checkpoint);
-    if (!lives && recordedAsActive(container)) await settleExit(ctx, container);
+  const isWhole = leaveRunning
+    ? await dumpIsComplete(images, checkpoint, join(bundle, 'dump.log'))
+    : await hasEndedContainer(ctx, container, images);
+  if (isPublished || isWhole) {
+    const parent = deltaParent(bundle, data.delta);
+    const delta = parent && { ...parent, entry };
+    await finishCheckpoint(ctx, container, { images, delta }, { leaveRunning, keep: false });
     return;
   }
-  if (lives !== (data.leaveRunning === true)) {
-    await rm(images, { recursive: true, force: true });
-    return;
-  }
-  const parent = deltaParent(bundle, data.delta);
-  const delta = parent && { ...parent, entry };
-  await finishCheckpoint(ctx, container, { images, delta }, { leaveRunning: lives, keep: false });
+  await rm(images, { recursive: true, force: true });
+  await replaceCheckpoint(images, checkpoint);
+  if (!processLives(container) && recordedAsActive(container)) await settleExit(ctx, container);
 }
 
 function deltaParent(bundle: string, name: unknown): DeltaParent | undefined {
@@ -227,18 +205,6 @@ async function repairExport(
   else if (recordedAsActive(container)) await settleExit(ctx, container);
 }
 
-/** The processes live: nothing may keep them frozen or their packets away. */
-async function goOnRunning(ctx: EngineContext, { config, state }: Container): Promise<void> {
-  const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
-  if (state.status === 'running' && (await runtime.state(config.id))?.status === 'paused') {
-    await runtime.resume(config.id);
-  }
-  if (state.netns === undefined) return;
-  // CRIU's own lock stays behind where CRIU was killed together with the command.
-  await clearCriuLock(state.netns);
-  await releaseNetwork(state.netns);
-}
-
 async function repairRestore(
   ctx: EngineContext,
   { data }: JournalEntry,
@@ -246,7 +212,8 @@ async function repairRestore(
 ): Promise<void> {
   if (container === undefined) return;
   if (recordedAsActive(container)) {
-    await finishRestore(ctx, container, { keep: data.keep === true });
+    // Where they have ended since, with the power, the checkpoint is all that there is of them.
+    if (processLives(container)) await finishRestore(ctx, container, { keep: data.keep === true });
     return;
   }
   await undoRestore(ctx, container);
@@ -256,7 +223,7 @@ async function repairRestore(
 async function undoRestore(ctx: EngineContext, container: Container): Promise<void> {
   await deleteFromRuntime(ctx, container);
   const { netns, networkHeld } = container.state;
-  if (networkHeld && netns !== undefined) await holdNetwork(netns);
+  if (networkHeld && netns !== undefined && namespaceExists(netns)) await holdNetwork(netns);
   await release(ctx, container, { keepNetwork: networkHeld });
 }
 

@@ -23,6 +23,7 @@ import { criuProbe } from './criu-probe.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
 import { fetchExported } from './import-archive.ts';
+import { interruptedOr } from './interruption.ts';
 import { lazyAbility, startPages, stopPages, untilPagesAreIn } from './lazy-pages.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
@@ -71,6 +72,8 @@ export async function restoreContainer(
       const thawed = await thaw(ctx, container, options);
       await finishRestore(ctx, thawed.container, options);
       return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...thawed.figures };
+    } catch (error) {
+      throw interruptedOr(ctx, error, 'its checkpoint is kept');
     } finally {
       endOperation(ctx.db, entry);
     }
@@ -100,6 +103,7 @@ export async function thaw(
     });
     await loadShm(ctx.store, id, shmArchivePath(images));
     faultPoint('restore.mounted');
+    ctx.signal.throwIfAborted();
     const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
       tcpClose: options.tcpClose,
     });
@@ -119,6 +123,7 @@ export async function thaw(
         exitCommand: exitCommand(ctx, id),
         criuEnvironment,
         inherit: reservation.fds,
+        signal: ctx.signal,
         restore: {
           imagePath: images,
           tcpEstablished: options.tcpEstablished,
@@ -129,6 +134,7 @@ export async function thaw(
     );
     const runtimeDuration = monotonicMicroseconds() - begun;
     reservation.close();
+    ctx.signal.throwIfAborted();
     faultPoint('restore.running');
     if (holdings.netns !== undefined) await releaseNetwork(holdings.netns);
     await freeConnections(ctx.store, id);

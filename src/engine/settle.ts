@@ -5,6 +5,7 @@ import { updateState } from '../state/containers.ts';
 import { timestamp, waitFor } from '../system/clock.ts';
 import { bootId } from '../system/procfs.ts';
 import type { EngineContext } from './context.ts';
+import { isMonitored } from './observe.ts';
 import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { release } from './release.ts';
 
@@ -28,10 +29,11 @@ export async function settleExit(
   { keepNetwork = false, record = {} }: SettleOptions = {},
 ): Promise<Container> {
   const { config, state } = container;
-  const sameBoot = state.bootId === bootId();
-  const exit = sameBoot
-    ? await waitFor(() => readExit(ctx.store, config.id), EXIT_RECORD_LIMIT_MS)
-    : readExit(ctx.store, config.id);
+  if (state.bootId === bootId()) {
+    const isWritten = (): boolean => readExit(ctx.store, config.id) !== undefined;
+    await waitFor(() => isWritten() || !isMonitored(container), EXIT_RECORD_LIMIT_MS);
+  }
+  const exit = readExit(ctx.store, config.id);
   await openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager }).delete(config.id, {
     force: true,
   });

@@ -57,6 +57,7 @@ export async function startLocked(
     cleanup.add('settle the journal', () => endOperation(ctx.db, entry));
     await forgetCheckpointHold(ctx, container);
     const { holdings, reservation } = await prepare(ctx, container, cleanup, { hold: false });
+    ctx.signal.throwIfAborted();
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     await rm(criuConfigPath(ctx.store, id), { force: true });
     const { pid, monitorPid } = await createInMonitor({
@@ -65,6 +66,7 @@ export async function startLocked(
       config: container.config,
       exitCommand: exitCommand(ctx, id),
       inherit: reservation.fds,
+      signal: ctx.signal,
     });
     reservation.close();
     faultPoint('start.monitor-started');
@@ -84,6 +86,7 @@ export async function startLocked(
     } as const;
     await beforeStart?.({ config: container.config, state: { ...container.state, ...running } });
     await runtime.start(id);
+    ctx.signal.throwIfAborted();
     faultPoint('start.started');
     return updateState(ctx.db, id, running);
   });

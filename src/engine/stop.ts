@@ -43,7 +43,7 @@ export async function stopLocked(
   const ended = (): boolean => !processLives(container);
   if (timeout > 0 && container.state.status === 'running') {
     await runtime.kill(config.id, config.stopSignal);
-    await waitFor(ended, timeout * 1000);
+    await waitFor(ended, timeout * 1000, ctx.signal);
   }
   if (!ended()) {
     await runtime.kill(config.id, SIGKILL, { all: true });

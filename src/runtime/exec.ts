@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { waitFor } from '../system/clock.ts';
 import { type RunOptions, type RunResult, run } from '../system/process.ts';
 import { runDirectory, type StorePaths } from '../system/store-paths.ts';
 import { UMASK } from './environment.ts';
@@ -70,12 +71,30 @@ async function execWith(
     id,
   ];
   // runc 1.1 does not look at the umask of an exec's process: it hands its own on.
-  const result = await run(command, { ...wiring(request, files.log), umask: UMASK });
+  const running = run(command, { ...wiring(request, files.log), umask: UMASK, newSession: false });
+  await tellStarted(files.pid, running, request.onStarted);
+  const result = await running;
   if (!existsSync(files.pid)) {
     const log = readLog(files.log);
     failRuntime(runtime.name, lastLoggedError(log) ?? decisiveLine(log === '' ? result.stderr : log));
   }
   return exitStatus(result);
+}
+
+/** The runtime writes the PID file as soon as the process runs. */
+async function tellStarted(
+  pidFile: string,
+  running: Promise<unknown>,
+  tell: (() => void) | undefined,
+): Promise<void> {
+  if (tell === undefined) return;
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  running.then(over, over);
+  await waitFor(() => isOver || existsSync(pidFile), Number.POSITIVE_INFINITY);
+  tell();
 }
 
 /** A detached process has nobody at its terminal. */
@@ -91,10 +110,7 @@ function exitStatus(result: RunResult): number {
 }
 
 function wiring(request: ExecRequest, log: string): RunOptions {
-  const announce = (child: ChildProcess): void => {
-    if (child.pid !== undefined) request.onSpawn?.(child.pid);
-  };
-  if (request.detach) return { onSpawn: announce, stdout: 'ignore', stderr: 'ignore' };
+  if (request.detach) return { stdout: 'ignore', stderr: 'ignore' };
   const relayInput = request.interactive && !request.process.terminal && process.stdin.isTTY;
   const relayOutput = !request.process.terminal && process.stdout.isTTY;
   return {
@@ -102,7 +118,6 @@ function wiring(request: ExecRequest, log: string): RunOptions {
     stdout: relayOutput ? 'pipe' : 'inherit',
     stderr: 'pipe',
     onSpawn: (child) => {
-      announce(child);
       if (relayInput && child.stdin !== null) relayStdin(child);
       if (relayOutput) child.stdout?.on('data', (chunk: Buffer) => process.stdout.write(chunk));
       relayErrors(child, log);

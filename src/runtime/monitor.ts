@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fail } from '../model/errors.ts';
+import { waitFor } from '../system/clock.ts';
 import { type DaemonReport, REPORT_FD, startDaemon } from '../system/daemon.ts';
 import { runOk } from '../system/process.ts';
+import { processTree } from '../system/procfs.ts';
 import { bundleDirectory, exitsDirectory, runDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
 import { criuLogDetails } from './criu-log.ts';
@@ -60,10 +62,11 @@ async function launch(
   forgetExit(store, config.id);
   const log = runtimeLog(store, config.id);
   rmSync(log, { force: true });
+  rmSync(monitorPidFile(store, config.id), { force: true });
   const program = conmonProgram();
   const command = [program, ...conmonArgs(request), ...extraArgs];
   // conmon makes its console socket in TMPDIR; the address of a socket may have 107 bytes, so a long one would fail.
-  const report = await startDaemon(
+  const starting = startDaemon(
     command,
     {
       ...environment,
@@ -72,12 +75,42 @@ async function launch(
     },
     request.inherit,
   );
-  const answer = parseReport(report);
+  const answer = parseReport(await untilAborted(request, starting));
   if (answer.pid === undefined) {
     const logged = existsSync(log) ? lastLoggedError(await readFile(log, 'utf8')) : undefined;
     return onFailure(logged ?? answer.message);
   }
   return { pid: answer.pid, monitorPid: Number(await readFile(monitorPidFile(store, config.id), 'utf8')) };
+}
+
+/** An interruption ends the runtime with all that it has started. conmon then reports that it failed. */
+async function untilAborted<T>({ store, config, signal }: MonitorRequest, starting: Promise<T>): Promise<T> {
+  let isOver = false;
+  const endRuntime = async (): Promise<void> => {
+    await waitFor(() => {
+      if (!isOver) killBelow(monitorPidFile(store, config.id));
+      return isOver;
+    }, Number.POSITIVE_INFINITY);
+  };
+  signal?.addEventListener('abort', endRuntime, { once: true });
+  try {
+    return await starting;
+  } finally {
+    isOver = true;
+    signal?.removeEventListener('abort', endRuntime);
+  }
+}
+
+function killBelow(monitorFile: string): void {
+  const monitor = existsSync(monitorFile) ? Number(readFileSync(monitorFile, 'utf8')) : 0;
+  if (monitor === 0) return;
+  for (const { pid } of processTree(monitor).slice(1)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (errnoOf(error) !== 'ESRCH') throw error;
+    }
+  }
 }
 
 function conmonProgram(): string {

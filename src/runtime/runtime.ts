@@ -1,10 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
-import { CryopodError, fail } from '../model/errors.ts';
+import { CryopodError, fail, messageOf } from '../model/errors.ts';
 import { removeEmptyCgroup } from '../system/cgroups.ts';
-import { type RunOptions, run } from '../system/process.ts';
+import { logWarning } from '../system/log.ts';
+import { unmountTree } from '../system/mounts.ts';
+import { type RunOptions, type RunResult, run } from '../system/process.ts';
 import { runtimeStateDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
+import { CANCELLABLE, cancelDump, endSession } from './cancel-dump.ts';
 import { criuLogDetails } from './criu-log.ts';
 import { execInContainer } from './exec.ts';
 import { flavorOf, type RuntimeFlavor } from './flavor.ts';
@@ -22,7 +25,11 @@ interface Called {
   readonly message: string;
 }
 
-type Call = (args: readonly string[], options?: RunOptions) => Promise<Called>;
+const ending = ({ code, signal }: RunResult): string =>
+  signal === undefined ? `it ended with status ${code}` : `it was killed by ${signal}`;
+
+/** `before`: a program that starts the runtime. */
+type Call = (args: readonly string[], options?: RunOptions, before?: readonly string[]) => Promise<Called>;
 
 /**
  * The runtime of this name (looked for in cryopod's tools and PATH) or absolute path. Cheap: nothing runs yet. Fails
@@ -48,16 +55,20 @@ export function openRuntime(
     stateDirectory,
     ...(options.cgroupManager === 'systemd' ? ['--systemd-cgroup'] : []),
   ];
-  const call: Call = async (args, options) => {
-    const result = await run([path, ...globalArgs, '--log-format', 'json', ...args], options);
-    return { ok: result.ok, stdout: result.stdout, message: result.ok ? '' : decisiveLine(result.stderr) };
+  const call: Call = async (args, options, before = []) => {
+    const result = await run([...before, path, ...globalArgs, '--log-format', 'json', ...args], options);
+    return {
+      ok: result.ok,
+      stdout: result.stdout,
+      message: result.ok ? '' : decisiveLine(result.stderr) || ending(result),
+    };
   };
   const flavor = flavorOf(path);
   return {
     name,
     path,
     globalArgs,
-    ...verbs(name, flavor, call),
+    ...verbs(name, flavor, call, stateDirectory),
     ...abilities(store, name, path, flavor, globalArgs),
     checkpoint: async (id, request) => {
       const known = (await probeRuntime(store, path)).checkpointFlags;
@@ -72,7 +83,7 @@ type Verbs = Pick<
   'start' | 'kill' | 'delete' | 'pause' | 'resume' | 'state' | 'ps' | 'restoreArgs'
 >;
 
-function verbs(name: string, flavor: RuntimeFlavor, call: Call): Verbs {
+function verbs(name: string, flavor: RuntimeFlavor, call: Call, stateDirectory: string): Verbs {
   const must = async (args: readonly string[]): Promise<string> => {
     const { ok, stdout, message } = await call(args);
     return ok ? stdout : failRuntime(name, message);
@@ -90,6 +101,9 @@ function verbs(name: string, flavor: RuntimeFlavor, call: Call): Verbs {
     },
     delete: async (id, options) => {
       const force = options?.force === true ? ['--force'] : [];
+      // runc binds the root file system here for CRIU's restore. Where it was killed meanwhile, its delete would remove
+      // this directory with all files of the container.
+      await unmountTree(join(stateDirectory, id));
       const { ok, message } = await call(['delete', ...force, id]);
       if (!ok && !flavor.unknownContainer.test(message)) failRuntime(name, message);
       // crun leaves the cgroup of a container that it could not create.
@@ -136,13 +150,23 @@ async function checkpoint(
   args: readonly string[],
   request: CheckpointRequest,
 ): Promise<void> {
-  // A Ctrl-C on the terminal must not reach CRIU: ended in the middle, it can leave processes that are neither frozen
-  // nor whole. So it runs to its end, and the caller looks at its own signal afterwards.
-  const { ok, message } = await call(['checkpoint', ...args, id], {
-    env: request.criuEnvironment,
-    newSession: true,
-  });
+  // A Ctrl-C on the terminal must not reach CRIU: killed in the middle, it can leave processes that are neither frozen
+  // nor whole.
+  let session: number | undefined;
+  const dump = call(
+    ['checkpoint', ...args, id],
+    {
+      env: request.criuEnvironment,
+      newSession: true,
+      onSpawn: ({ pid }) => {
+        session = pid;
+      },
+    },
+    CANCELLABLE,
+  );
+  const { ok, message } = await untilCancelled(request, dump);
   if (ok) return;
+  await endSession(request.imagePath, session);
   throw new CryopodError('CHECKPOINT_FAILED', {
     // runc adds the log's path in a second line; the error carries it apart.
     message: `${name}: ${message.split('\n')[0] ?? ''}`,
@@ -154,6 +178,21 @@ const STATUSES: readonly string[] = ['creating', 'created', 'running', 'paused',
 
 const isStatus = (text: unknown): text is RuntimeState['status'] =>
   typeof text === 'string' && STATUSES.includes(text);
+
+async function untilCancelled<T>({ signal, imagePath }: CheckpointRequest, dump: Promise<T>): Promise<T> {
+  const cancel = (): void => {
+    cancelDump(imagePath, dump).catch((error: unknown) => {
+      logWarning(`the dump could not be ended early: ${messageOf(error)}`);
+    });
+  };
+  if (signal?.aborted === true) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await dump;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
 
 /** OCI runtime-spec runtime.md, "State". */
 function parseState(name: string, text: string): RuntimeState {

@@ -41,6 +41,8 @@ export interface CheckpointRequest {
   readonly criuEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Options that say the same as that file; given to a runtime that has them, since its own word counts more. */
   readonly flags?: readonly string[] | undefined;
+  /** Makes CRIU give up; the processes then run as before, unless they are gone already. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How exec's process is wired to the caller. */
@@ -50,8 +52,8 @@ export interface ExecRequest {
   readonly interactive: boolean;
   /** Start and return; the process keeps running with stdio on /dev/null. */
   readonly detach: boolean;
-  /** Told the runtime's PID while it runs, so that the caller can forward signals. */
-  readonly onSpawn?: ((pid: number) => void) | undefined;
+  /** Told once the process runs. */
+  readonly onStarted?: (() => void) | undefined;
 }
 
 /**
@@ -122,6 +124,8 @@ export interface MonitorRequest {
   readonly exitCommand: readonly string[];
   /** File descriptors that the monitor keeps open as long as the container runs: sockets bound to published ports. */
   readonly inherit?: readonly number[] | undefined;
+  /** Ends what is being created or restored; it then fails. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RestoreRequest extends MonitorRequest {

@@ -44,12 +44,14 @@ export function lookupContainer(db: Database, nameOrId: string): Container | und
 
 /** Like {@link lookupContainer}. Errors: NO_SUCH_CONTAINER. */
 export function findContainer(db: Database, nameOrId: string): Container {
-  return (
-    lookupContainer(db, nameOrId) ??
-    fail('NO_SUCH_CONTAINER', {
-      message: `no container with name or ID "${nameOrId}" found: no such container`,
-    })
-  );
+  return lookupContainer(db, nameOrId) ?? failNoContainer(nameOrId);
+}
+
+/** Throws NO_SUCH_CONTAINER in podman's words. */
+export function failNoContainer(nameOrId: string): never {
+  fail('NO_SUCH_CONTAINER', {
+    message: `no container with name or ID "${nameOrId}" found: no such container`,
+  });
 }
 
 /** The container made last. Errors: NO_SUCH_CONTAINER. */

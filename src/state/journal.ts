@@ -9,6 +9,8 @@ export interface JournalEntry {
   /** Container ID or other object that the operation works on. */
   readonly subject: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** The boot in which it was begun: what it had not synced may be lost in a later one. */
+  readonly bootId: string;
 }
 
 /** Records an operation before its first effect; returns the entry's number. Durable when it returns. */
@@ -48,6 +50,7 @@ export function unfinishedOperations(db: Database): JournalEntry[] {
       operation: textColumn(row, 'operation'),
       subject: textColumn(row, 'subject'),
       data: JSON.parse(textColumn(row, 'data')) as Record<string, unknown>,
+      bootId: textColumn(row, 'boot_id'),
     }));
 }
 

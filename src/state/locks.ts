@@ -39,7 +39,7 @@ export function isLocked(db: Database, name: string): boolean {
 
 /**
  * Runs `work` while holding the lock `name`. Waits for another living process at most `timeoutMs`, then fails with BUSY
- * and says who holds it. A lock whose holder died (kill -9, reboot) is free. Not re-entrant.
+ * and says who holds it; throws the reason of `signal` when that aborts meanwhile. A lock whose holder died (kill -9, reboot) is free. Not re-entrant.
  */
 export async function withLock<T>(
   db: Database,
@@ -47,16 +47,21 @@ export async function withLock<T>(
   operation: string,
   work: () => Promise<T>,
   timeoutMs: number = DEFAULT_LOCK_TIMEOUT_MS,
+  signal?: AbortSignal,
 ): Promise<T> {
   let holder: Holder | undefined;
-  const acquired = await waitFor(() => {
-    holder = tryLock(db, name, operation);
-    return holder === undefined;
-  }, timeoutMs);
+  const acquired = await waitFor(
+    () => {
+      holder = tryLock(db, name, operation);
+      return holder === undefined;
+    },
+    timeoutMs,
+    signal,
+  );
   if (acquired === undefined) {
     fail('BUSY', {
       message: `could not ${operation} ${name}: process ${holder?.pid} is busy with "${holder?.operation}" on it`,
-      hint: 'Wait for it to end, or give a longer --timeout.',
+      hint: 'Wait for it to end, or wait longer: cryopod --timeout SECONDS …',
     });
   }
   try {

@@ -11,17 +11,20 @@ export const sleep = (milliseconds: number): Promise<void> =>
 
 /**
  * Polls until `condition` gives something other than undefined or false; returns undefined when `limit` milliseconds
- * have passed. Starts at 1 ms and slows down to 50 ms, so that short waits cost little.
+ * have passed. Starts at 1 ms and slows down to 50 ms, so that short waits cost little. Throws the reason of `signal` once
+ * that aborts and there is still something to wait for.
  */
 export async function waitFor<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   limit: number,
+  signal?: AbortSignal,
 ): Promise<T | undefined> {
   const end = performance.now() + limit;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (performance.now() >= end) return undefined;
+    signal?.throwIfAborted();
     await sleep(pause);
   }
 }

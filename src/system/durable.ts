@@ -70,9 +70,12 @@ export interface SyncChoice {
   readonly sync: boolean;
 }
 
-/** Everything that was written to the file system that holds `path` is on disk afterwards. */
-export async function syncFileSystem(path: string): Promise<void> {
-  await runOk(['sync', '--file-system', '--', path], `write ${path} to disk`);
+/**
+ * Writes all that the file systems of these paths hold to their disks (syncfs): for many files that other programs have
+ * written. Errors: PROGRAM_FAILED.
+ */
+export async function syncFileSystem(...paths: readonly string[]): Promise<void> {
+  await runOk(['sync', '--file-system', '--', ...paths], `write ${paths[0]} to disk`);
 }
 
 /** fsync of every regular file and directory below `directory`, and of itself. */

@@ -71,10 +71,21 @@ const ERRNO: Readonly<Record<string, string>> = { eio: 'i/o error', enospc: 'no 
 /** For a process of cryopod's own that this one starts: the fault may be asked for of a point in it. */
 export const faultEnvironment = (): Record<string, string> =>
   process.env.CRYOPOD_FAULT === undefined ? {} : { CRYOPOD_FAULT: process.env.CRYOPOD_FAULT };
+/** A second Ctrl-C would end the program at once; some points are passed several times. */
+let hasSignalled = false;
+
+/** What a user's Ctrl-C, a service manager and a lost terminal send. */
+const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
+  kill: 'SIGKILL',
+  sigint: 'SIGINT',
+  sigterm: 'SIGTERM',
+  sighup: 'SIGHUP',
+  stop: 'SIGSTOP',
+};
 
 /**
- * Does what `CRYOPOD_FAULT=name:action` asks for at this point: `kill` (SIGKILL to this process), `eio` or `enospc`
- * (throws as the system call would). Without the variable: nothing.
+ * Does what `CRYOPOD_FAULT=name:action` asks for at this point: `kill`, `stop`, `sigint`, `sigterm` or `sighup` (that signal to
+ * this process), `eio` or `enospc` (throws as the system call would). Without the variable: nothing.
  */
 export function faultPoint(name: FaultPoint): void {
   traceMoment(name);
@@ -82,9 +93,11 @@ export function faultPoint(name: FaultPoint): void {
   if (wanted === undefined) return;
   const [point, action] = wanted.split(':');
   if (point !== name || action === undefined) return;
-  if (action === 'kill') {
-    writeSync(2, `fault point ${name}: kill\n`);
-    process.kill(process.pid, 'SIGKILL');
+  const signal = SIGNALS[action];
+  if (signal !== undefined && !hasSignalled) {
+    hasSignalled = true;
+    writeSync(2, `fault point ${name}: ${action}\n`);
+    process.kill(process.pid, signal);
   }
   const text = ERRNO[action];
   if (text === undefined) return;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { fail } from '../model/errors.ts';
 import { logDebug } from './log.ts';
@@ -34,7 +35,7 @@ export interface RunOptions {
   readonly stderr?: StdioTarget | undefined;
   /** File descriptors that the child gets as 3, 4, … */
   readonly extraFds?: readonly number[] | undefined;
-  /** A session of its own: signals from the terminal do not reach it. */
+  /** A session of its own (default): signals from the terminal reach cryopod alone, which ends its programs in order. */
   readonly newSession?: boolean | undefined;
   /** The child's umask, where it is not to be cryopod's own of 0077. */
   readonly umask?: number | undefined;
@@ -46,6 +47,12 @@ export interface RunOptions {
   /** Set where the arguments hold secrets: the log then shows only the program. */
   readonly quietArguments?: boolean | undefined;
 }
+
+const ambientSignal = new AsyncLocalStorage<AbortSignal>();
+
+/** Runs `work`; the programs that it starts end when `signal` aborts, unless they are run with a signal of their own. */
+export const interruptible = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+  ambientSignal.run(signal, work);
 
 const KILL_AFTER_MS = 5000;
 const DEFAULT_MAX_OUTPUT = 1 << 20;
@@ -68,8 +75,8 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input);
   }
-  const endings = watchForEnd(child, options);
-  const { code, signal, missing } = await endings;
+  const ending = watchForEnd(child, { ...options, signal: options.signal ?? ambientSignal.getStore() });
+  const { code, signal, missing } = await ending;
   endTrace();
   return {
     command,
@@ -126,7 +133,7 @@ function spawnOptions(options: RunOptions): SpawnOptions {
     (options.input === undefined ? 'ignore' : typeof options.input === 'string' ? 'pipe' : options.input);
   return {
     cwd: options.cwd,
-    detached: options.newSession ?? false,
+    detached: options.newSession ?? true,
     env: childEnvironment(options.env),
     stdio: [stdin, options.stdout ?? 'pipe', options.stderr ?? 'pipe', ...(options.extraFds ?? [])],
   };
@@ -171,9 +178,23 @@ function watchForEnd(child: ChildProcess, options: RunOptions): Promise<Ending> 
       if (error.code === 'ENOENT') resolve({ code: null, signal: null, missing: true });
       else reject(error);
     });
+    child.once('exit', () => closeWhenQuiet(child));
     child.once('close', (code, signal) => {
       settle();
       resolve({ code, signal, missing: false });
     });
   });
+}
+
+/** Milliseconds in which a program that has ended must have been read. */
+const QUIET_MS = 1000;
+
+/** What a program has left behind may hold its pipes open for good: they are let go once nothing comes any more. */
+function closeWhenQuiet(child: ChildProcess): void {
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+  const timer = setTimeout(() => {
+    for (const stream of streams) stream.destroy();
+  }, QUIET_MS);
+  for (const stream of streams) stream.on('data', () => timer.refresh());
+  child.once('close', () => clearTimeout(timer));
 }

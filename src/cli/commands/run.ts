@@ -1,6 +1,7 @@
 import { createContainer } from '../../engine/create.ts';
 import { runInForeground } from '../../engine/foreground.ts';
 import { findCheckpointImage } from '../../engine/image/checkpoint-archive.ts';
+import { uninterrupted } from '../../engine/interruption.ts';
 import { removeContainer } from '../../engine/remove.ts';
 import { startContainer } from '../../engine/start.ts';
 import { CREATE_FLAGS } from '../container/create-flags.ts';
@@ -34,6 +35,7 @@ export const command = defineCommand({
       createOptions(flags),
     );
     const { id } = container.config;
+    let isStarted = false;
     try {
       if (flags.detach) {
         await startContainer(engine, id);
@@ -44,12 +46,15 @@ export const command = defineCommand({
         stdin: flags.interactive,
         detachKeys: flags.detachKeys,
         onStarted: (started) => {
+          isStarted = true;
           if (flags.sigProxy && !flags.tty) proxySignals(ctx, engine, started);
         },
       });
       return exit ?? 0;
     } catch (error) {
-      if (flags.rm) await removeContainer(engine, id, { force: true, volumes: true });
+      if (flags.rm || (ctx.signal.aborted && !isStarted)) {
+        await removeContainer(uninterrupted(engine), id, { force: true, volumes: true });
+      }
       throw error;
     }
   },

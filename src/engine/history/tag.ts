@@ -164,7 +164,7 @@ async function takeEntry(
       return taken.figures;
     });
   } catch (error) {
-    throw goesOn(container, error, 'CHECKPOINT_FAILED');
+    throw goesOn(ctx, container, error, 'CHECKPOINT_FAILED');
   }
 }
 

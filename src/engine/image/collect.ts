@@ -3,7 +3,9 @@ import { listContainers } from '../../state/containers.ts';
 import { listImages } from '../../state/images.ts';
 import { isUnderWay } from '../../state/journal.ts';
 import type { EngineContext } from '../context.ts';
-import { IMAGE_WORK } from './lock.ts';
+
+/** Journal entry of commands that bring files into the image store or read them. */
+export const IMAGE_WORK = 'transfer';
 
 /**
  * Deletes blobs and layers that no image and no container needs any more. Does nothing while another command brings or

@@ -3,7 +3,7 @@ import { importImage as build, type ImportOptions as ImportChoices } from '../..
 import type { Image } from '../../model/image.ts';
 import { putImage } from '../../state/images.ts';
 import type { EngineContext } from '../context.ts';
-import { whileImageFilesStay } from './lock.ts';
+import { collectAfterFailure, whileImageFilesStay } from './lock.ts';
 
 export type ImportOptions = Omit<ImportChoices, 'progress' | 'signal'>;
 
@@ -13,9 +13,10 @@ export async function importImage(
   source: InputSource,
   options: ImportOptions = {},
 ): Promise<Image> {
-  return await whileImageFilesStay(ctx, options.name ?? 'import', async () => {
+  const bring = async (): Promise<Image> => {
     const image = await build(ctx.store, source, { ...options, signal: ctx.signal, progress: ctx.progress });
     putImage(ctx.db, image);
     return image;
-  });
+  };
+  return await collectAfterFailure(ctx, () => whileImageFilesStay(ctx, options.name ?? 'import', bring));
 }

@@ -1,10 +1,10 @@
 import { fail, isCryopodError } from '../../model/errors.ts';
 import { beginOperation, endOperation } from '../../state/journal.ts';
 import { withLock } from '../../state/locks.ts';
+import { undoOnFailure } from '../../system/cleanup.ts';
 import type { EngineContext } from '../context.ts';
-
-/** Journal entry of commands that bring files into the image store or read them. */
-export const IMAGE_WORK = 'transfer';
+import { uninterrupted } from '../interruption.ts';
+import { collectUnusedFiles, IMAGE_WORK } from './collect.ts';
 
 /**
  * Runs `work` while no other command removes images or collects their files. Not re-entrant. Errors: BUSY.
@@ -13,7 +13,21 @@ export const withImagesLock = <T>(
   ctx: EngineContext,
   operation: string,
   work: () => Promise<T>,
-): Promise<T> => withLock(ctx.db, 'images', operation, work, ctx.lockTimeout);
+): Promise<T> => withLock(ctx.db, 'images', operation, work, ctx.lockTimeout, ctx.signal);
+
+/**
+ * Runs `work`, which brings an image; when it fails, what it has put into the store is collected, with all else that is
+ * unused.
+ */
+export async function collectAfterFailure<T>(ctx: EngineContext, work: () => Promise<T>): Promise<T> {
+  return await undoOnFailure(async (cleanup) => {
+    const calm = uninterrupted(ctx);
+    cleanup.add('collect unused files', () =>
+      withImagesLock(calm, 'clean up', () => collectUnusedFiles(calm)),
+    );
+    return await work();
+  });
+}
 
 /**
  * Runs `work`, which may take long and may run beside others of its kind: until its end no file of the image store is

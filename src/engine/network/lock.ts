@@ -6,4 +6,4 @@ export const withNetworksLock = <T>(
   ctx: EngineContext,
   operation: string,
   work: () => Promise<T>,
-): Promise<T> => withLock(ctx.db, 'networks', operation, work, ctx.lockTimeout);
+): Promise<T> => withLock(ctx.db, 'networks', operation, work, ctx.lockTimeout, ctx.signal);

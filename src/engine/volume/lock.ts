@@ -6,4 +6,4 @@ export const withVolumesLock = <T>(
   ctx: EngineContext,
   operation: string,
   work: () => Promise<T>,
-): Promise<T> => withLock(ctx.db, 'volumes', operation, work, ctx.lockTimeout);
+): Promise<T> => withLock(ctx.db, 'volumes', operation, work, ctx.lockTimeout, ctx.signal);
