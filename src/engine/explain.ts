@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type DiagnosisFacts, diagnose } from '../criu/diagnose.ts';
 import { externalUnixSockets, processNames } from '../criu/process-facts.ts';
 import { diagnoseRuntime } from '../criu/runtime-rules.ts';
 import { readTasks } from '../criu/view/tasks.ts';
 import type { Container } from '../model/container.ts';
 import { CryopodError, isCryopodError } from '../model/errors.ts';
+import { freeBytes } from '../system/space.ts';
 import { processLives } from './observe.ts';
 
 /**
@@ -57,6 +59,9 @@ export async function explainRestoreFailure<T>(
   }
 }
 
+/** With less free, not even a log can be written. */
+const FULL_BYTES = 1 << 20;
+const FULL_HINT = 'Free some space there, or give a --root on a larger file system.';
 const NO_LOG_HINT = 'Look at the runtime and the host: CRIU did not come to write a log.';
 
 interface Explanation {
@@ -80,6 +85,10 @@ async function diagnosisOf(
   // A CRIU that was killed could not log it; the runtime has seen it.
   const seen = lines.length === 0 ? diagnoseRuntime(error.message) : undefined;
   if (seen !== undefined) return { ...seen, log: { path, lines } };
+  // Nor could one whose log was on a full disk.
+  if (lines.length === 0 && (await freeBytes(dirname(path))) < FULL_BYTES) {
+    return { sentence: `the file system of ${dirname(path)} is full`, hint: FULL_HINT, log: { path, lines } };
+  }
   return { sentence, hint, log: { path, lines } };
 }
 

@@ -151,8 +151,8 @@ test('a disk that becomes full in the middle costs no container: it goes on, or 
       for (const verb of ['checkpoint', 'restore'] as const) {
         const { code, stderr } = await withoutSpace(box, disk, ['container', verb, 'c'], atWork);
         t.diagnostic(`${verb}: ${code} ${stderr.split('\n')[0] ?? ''}`);
-        await assertNothingLeft(box);
         const now = await statusOf(box, 'c');
+        await assertNothingLeft(box);
         if (verb === 'checkpoint' && now === 'running:false') {
           await assertCounts(box, 'c');
           await box.ok(['container', 'checkpoint', 'c']);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDatabase } from '../../src/state/database.ts';
@@ -24,6 +25,7 @@ export function unfinished(box: Sandbox): unknown[] {
 
 /** Temporary files in the directories of containers. */
 export async function leftovers(box: Sandbox): Promise<string[]> {
-  const all = await readdir(join(box.root, 'containers'), { recursive: true });
+  const directory = join(box.root, 'containers');
+  const all = existsSync(directory) ? await readdir(directory, { recursive: true }) : [];
   return all.filter((name) => name.includes('.tmp-') && !name.includes('merged'));
 }

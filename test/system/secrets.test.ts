@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -79,6 +79,15 @@ const textOf = (path: string): string => {
   }
 };
 
+/** The file that a process runs; that of Node where it cannot be told any more. */
+const programOf = (pid: number): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return process.execPath;
+  }
+};
+
 /** Looks at all children of a command again and again until it has ended. */
 async function watchChildren(child: ChildProcess, seen: Seen): Promise<void> {
   let isOver = false;
@@ -87,8 +96,12 @@ async function watchChildren(child: ChildProcess, seen: Seen): Promise<void> {
   });
   while (!isOver && child.pid !== undefined) {
     for (const { pid } of processTree(child.pid)) {
+      const before = programOf(pid);
+      const environment = textOf(`/proc/${pid}/environ`);
       seen.arguments.add(textOf(`/proc/${pid}/cmdline`));
-      if (pid !== child.pid) seen.environments.add(textOf(`/proc/${pid}/environ`));
+      // A child that has not come to run its program yet is a copy of cryopod.
+      const isCopy = [before, programOf(pid)].includes(process.execPath);
+      if (pid !== child.pid && !isCopy) seen.environments.add(environment);
     }
     await new Promise(setImmediate);
   }
