@@ -16,6 +16,7 @@ test('every option is one line', () => {
     tcpClose: true,
     networkLock: 'nftables',
     watchedPaths: ['/data', '/with space'],
+    cgroupRoot: '/cryopod-1',
     freezeTimeout: 12.5,
   });
   assert.deepEqual(text.trimEnd().split('\n'), [
@@ -24,6 +25,7 @@ test('every option is one line', () => {
     'skip-in-flight',
     'tcp-close',
     'network-lock nftables',
+    'cgroup-root "/cryopod-1"',
     'timeout 13',
     'irmap-scan-path "/data"',
     'irmap-scan-path "/with space"',

@@ -15,6 +15,8 @@ export interface CriuOptions {
   readonly networkLock?: 'iptables' | 'nftables' | 'skip' | undefined;
   /** Paths in the container where CRIU looks for files that are watched by inotify. Dump. */
   readonly watchedPaths?: readonly string[] | undefined;
+  /** Cgroup of the container, in place of the one that its processes were saved in. Restore. */
+  readonly cgroupRoot?: string | undefined;
   /** Seconds for which CRIU tries to stop the processes. */
   readonly freezeTimeout?: number | undefined;
 }
@@ -41,14 +43,17 @@ export function criuConfigText(options: CriuOptions): string {
   if (options.skipInFlight === true) lines.push('skip-in-flight');
   if (options.tcpClose === true) lines.push('tcp-close');
   if (options.networkLock !== undefined) lines.push(`network-lock ${options.networkLock}`);
+  if (options.cgroupRoot !== undefined) lines.push(`cgroup-root ${quoted(options.cgroupRoot)}`);
   if (options.freezeTimeout !== undefined) lines.push(`timeout ${Math.ceil(options.freezeTimeout)}`);
-  for (const path of options.watchedPaths ?? []) {
-    if (!isConfigurablePath(path)) {
-      fail('INTERNAL', { message: `a CRIU configuration file cannot hold the path ${JSON.stringify(path)}` });
-    }
-    lines.push(`irmap-scan-path "${path}"`);
-  }
+  for (const path of options.watchedPaths ?? []) lines.push(`irmap-scan-path ${quoted(path)}`);
   return `${lines.join('\n')}\n`;
+}
+
+function quoted(path: string): string {
+  if (isConfigurablePath(path)) return `"${path}"`;
+  return fail('INTERNAL', {
+    message: `a CRIU configuration file cannot hold the path ${JSON.stringify(path)}`,
+  });
 }
 
 /** Writes the file and returns the environment that makes CRIU read it, for the call of the runtime or the monitor. */

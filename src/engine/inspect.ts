@@ -10,7 +10,7 @@ import { monitorPidFile, pidFile } from '../runtime/monitor.ts';
 import { processCapabilities } from '../runtime/spec/capabilities.ts';
 import { hostFacts } from '../runtime/spec/host.ts';
 import { processLimits } from '../runtime/spec/limits.ts';
-import { cgroupsPath } from '../runtime/spec/resources.ts';
+import { cgroupPath } from '../runtime/spec/resources.ts';
 import type { OciSpec } from '../runtime/spec/types.ts';
 import { containerById, findContainer } from '../state/containers.ts';
 import { listImages } from '../state/images.ts';
@@ -51,7 +51,7 @@ function storeFacts(ctx: EngineContext, { config }: Container): Omit<InspectFact
     runDirectory: runDirectory(store, config.id),
     monitorPidFile: monitorPidFile(store, config.id),
     pidFile: pidFile(store, config.id),
-    cgroupPath: cgroupPath(cgroupsPath(config)),
+    cgroupPath: cgroupPath(config),
     imageDigest: listImages(db).find(({ id }) => id === config.imageId)?.digest ?? '',
     overlay: {
       lower: config.layers.map((layer) => layerDiffDirectory(store, layer)),
@@ -62,12 +62,6 @@ function storeFacts(ctx: EngineContext, { config }: Container): Omit<InspectFact
     volumes: Object.fromEntries(listVolumes(db).map(({ name, mountpoint }) => [name, mountpoint])),
     networkOwner: mode === 'container' && target !== undefined ? containerById(db, target) : undefined,
   };
-}
-
-/** The path below the cgroup hierarchy; systemd's manager writes it as slice:prefix:name (runc's docs/systemd.md). */
-function cgroupPath(path: string): string {
-  const [slice, prefix, name] = path.split(':');
-  return prefix === undefined || name === undefined ? path : `/${slice}/${prefix}-${name}.scope`;
 }
 
 /** From the spec of the last start; before the first one, from the configuration. */

@@ -4,11 +4,13 @@ import { checkPageFiles } from '../criu/delta/check-page-files.ts';
 import { writeCriuConfig } from '../criu/options.ts';
 import { requireCriu } from '../criu/probe.ts';
 import { type RestoreStats, readRestoreStats } from '../criu/stats.ts';
-import type { Container } from '../model/container.ts';
+import type { Container, ContainerConfig } from '../model/container.ts';
 import { releaseNetwork } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm-archive.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
 import { openRuntime } from '../runtime/runtime.ts';
+import { hostFacts } from '../runtime/spec/host.ts';
+import { cgroupPath } from '../runtime/spec/resources.ts';
 import { containerById, replaceContainer, updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
@@ -85,6 +87,13 @@ export interface Thawed {
   readonly figures: Pick<RestoreResult, 'runtimeDuration' | 'statistics'>;
 }
 
+/**
+ * On cgroup v2, runc leaves it to CRIU into which cgroup the processes go, and CRIU would take the one that they were saved
+ * in: that of another container where the ID is a new one, and one of podman's where podman wrote the archive.
+ */
+const cgroupRoot = (config: ContainerConfig): string | undefined =>
+  hostFacts().cgroupVersion === 2 ? cgroupPath(config) : undefined;
+
 /** Mounts and network first, then CRIU; packets flow again when the sockets are back. Undone as a whole on failure. */
 export async function thaw(
   ctx: EngineContext,
@@ -106,6 +115,7 @@ export async function thaw(
     ctx.signal.throwIfAborted();
     const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
       tcpClose: options.tcpClose,
+      cgroupRoot: cgroupRoot(container.config),
     });
     // Undone after the processes have ended: without their server they would see pages of zeros.
     if (options.lazy === true) {

@@ -76,3 +76,7 @@ export const cgroupsPath = (config: ContainerConfig): string =>
 
 /** Under the cgroupfs manager, from the root of each hierarchy. */
 export const cgroupfsPath = (id: string): string => `/cryopod-${id}`;
+
+/** Where either manager puts it, from the root of each hierarchy. */
+export const cgroupPath = (config: ContainerConfig): string =>
+  config.cgroupManager === 'systemd' ? `/cryopod.slice/cryopod-${config.id}.scope` : cgroupfsPath(config.id);

@@ -45,4 +45,12 @@ export const ARCHIVES: readonly Scenario[] = [
     name: 'podman restores what cryopod exported in two steps',
     run: (note) => move(cryopod, podman, note),
   },
+  {
+    name: 'cryopod restores what podman exported in two steps',
+    run: (note) => move(podman, cryopod, note),
+  },
+  {
+    name: 'cryopod restores what cryopod exported in two steps',
+    run: (note) => move(cryopod, cryopod, note),
+  },
 ];

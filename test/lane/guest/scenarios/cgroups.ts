@@ -14,35 +14,36 @@ const WANTED: Readonly<Record<string, string>> = {
   'cpuset.cpus': '1',
 };
 
-/** The limits of the cgroup that the process is in. */
-function limitsOf(pid: number): Record<string, string> {
-  const path = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().replace('0::', '');
+/** Fails unless the process is in the container's own cgroup, with all its limits. */
+async function assertLimits(container: string): Promise<void> {
+  const path = await cryopod(['inspect', '--format', '{{.State.CgroupPath}}', container]);
+  assert.equal(readFileSync(`/proc/${runningMemory()}/cgroup`, 'utf8'), `0::${path}\n`);
   const read = (name: string): string => readFileSync(`/sys/fs/cgroup${path}/${name}`, 'utf8').trim();
-  return Object.fromEntries(Object.keys(WANTED).map((name) => [name, read(name)]));
+  assert.deepEqual(Object.fromEntries(Object.keys(WANTED).map((name) => [name, read(name)])), WANTED);
 }
 
 export const CGROUPS: readonly Scenario[] = [
   {
-    name: 'cryopod keeps the limits of a container on cgroup v2 over a checkpoint, and over an export and import',
+    name: 'cryopod keeps the limits of a container on cgroup v2 over a checkpoint, and those of a copy by an archive',
     run: async (note) => {
       const archive = '/tmp/limits.tar.zst';
       await importImage();
       await cryopod(['run', '-d', '--name', 'l', ...LIMITS, IMAGE, '/memory', `${MEMORY_MIB}`]);
       let floor = await reach(1);
-      assert.deepEqual(limitsOf(runningMemory()), WANTED);
+      await assertLimits('l');
       await cryopod(['container', 'checkpoint', 'l']);
       await gone();
       await cryopod(['container', 'restore', 'l']);
       floor = await checkMemory(floor);
-      assert.deepEqual(limitsOf(runningMemory()), WANTED);
+      await assertLimits('l');
       await cryopod(['container', 'checkpoint', '--export', archive, 'l']);
       await gone();
-      await discard(cryopod, 'l');
-      await cryopod(['container', 'restore', '--import', archive]);
+      await cryopod(['container', 'restore', '--import', archive, '--name', 'copy']);
       await checkMemory(floor);
-      assert.deepEqual(limitsOf(runningMemory()), WANTED);
-      await discard(cryopod, 'l');
+      await assertLimits('copy');
+      await discard(cryopod, 'copy');
       await gone();
+      await discard(cryopod, 'l');
       await ok(['rm', archive]);
       note(Object.entries(WANTED).flat().join(' '));
     },
