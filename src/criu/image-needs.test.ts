@@ -65,11 +65,26 @@ const thread = (sets: readonly string[], mode: string, noNewPrivileges: string):
   `0801${field(5, `${field(10, `${sets.join('')}9001${noNewPrivileges}`)}58${mode}`)}`;
 
 /** What no process has that has no credentials. */
-const NOTHING: ImagePrivileges = { capabilities: 0n, unfiltered: false, gains: false, mounts: [] };
+const NOTHING: ImagePrivileges = {
+  capabilities: 0n,
+  unfiltered: false,
+  filters: [],
+  gains: false,
+  mounts: [],
+  hostNamespaces: [],
+};
+
+/** inventory_entry with the number of the host's mount namespace. */
+const INVENTORY = `0802${field(3, '4801')}`;
+
+/** One filter, of these bytes. */
+const FILTER = 'f0';
+const SECCOMP = [IMAGE_MAGIC.seccomp, field(1, field(1, FILTER))] as const;
+const FILTERS = [[Buffer.from(FILTER, 'hex')]];
 
 test('components in use and profiles of all threads are gathered, each profile once', async () => {
   const directory = images({
-    'inventory.img': [IMAGE_MAGIC.inventory, '08023002'],
+    'inventory.img': [IMAGE_MAGIC.inventory, `${INVENTORY}3002`],
     'core-1.img': [IMAGE_MAGIC.core, core('02', 'box')],
     'core-8.img': [IMAGE_MAGIC.core, core('a001', 'box')],
     'core-9.img': [IMAGE_MAGIC.core, core('04', 'other')],
@@ -78,7 +93,12 @@ test('components in use and profiles of all threads are gathered, each profile o
     'tcp-stream-2.img': [0],
     'filelocks.img': [0, '0801', '0802', '0803'],
   });
-  assert.deepEqual(await readImageNeeds(directory), {
+  const { mounts, ...needs } = (await readImageNeeds(directory)) ?? {};
+  assert.deepEqual(
+    mounts?.map(({ destination }) => destination),
+    ['/', '/sys/fs/cgroup'],
+  );
+  assert.deepEqual(needs, {
     machine: 'x86_64',
     xstate: 0xa6n,
     lsm: 'apparmor',
@@ -92,7 +112,7 @@ test('components in use and profiles of all threads are gathered, each profile o
 
 test('a checkpoint without labels, cgroups or connections needs nothing of them', async () => {
   const directory = images({
-    'inventory.img': [IMAGE_MAGIC.inventory, '0802'],
+    'inventory.img': [IMAGE_MAGIC.inventory, INVENTORY],
     'core-1.img': [IMAGE_MAGIC.core, '0803'],
   });
   assert.deepEqual(await readImageNeeds(directory), {
@@ -104,12 +124,13 @@ test('a checkpoint without labels, cgroups or connections needs nothing of them'
     connections: 0,
     locks: 0,
     privileges: NOTHING,
+    mounts: [],
   });
 });
 
 test('cgroups v2 are told by their file system', async () => {
   const directory = images({
-    'inventory.img': [IMAGE_MAGIC.inventory, '0802'],
+    'inventory.img': [IMAGE_MAGIC.inventory, INVENTORY],
     'mountpoints-2.img': [IMAGE_MAGIC.mounts, mount(23, 1, 0, [])],
   });
   assert.equal((await readImageNeeds(directory))?.cgroupVersion, 2);
@@ -119,20 +140,22 @@ test('what any thread may do is gathered: all sets of capabilities, no filter, p
   const privileges = async (...threads: string[]): Promise<ImagePrivileges | undefined> => {
     const cores = threads.map((entry, at) => [`core-${at + 1}.img`, [IMAGE_MAGIC.core, entry]] as const);
     const directory = images({
-      'inventory.img': [IMAGE_MAGIC.inventory, '0802'],
+      'inventory.img': [IMAGE_MAGIC.inventory, INVENTORY],
+      'seccomp.img': SECCOMP,
       ...Object.fromEntries(cores),
     });
     return (await readImageNeeds(directory))?.privileges;
   };
   const confined = thread(['5001', '5000', '5801', '5800'], '02', '01');
-  assert.deepEqual(await privileges(confined), { ...NOTHING, capabilities: 1n });
+  const some = { ...NOTHING, filters: FILTERS };
+  assert.deepEqual(await privileges(confined), { ...some, capabilities: 1n });
   for (const tag of ['48', '50', '58', '60', '9801']) {
     // The second word of each set holds the capabilities from 32 on.
     const found = await privileges(confined, thread([`${tag}02`, `${tag}01`], '02', '01'));
-    assert.deepEqual(found, { ...NOTHING, capabilities: 1n | 2n | (1n << 32n) }, tag);
+    assert.deepEqual(found, { ...some, capabilities: 1n | 2n | (1n << 32n) }, tag);
   }
   const apart = images({
-    'inventory.img': [IMAGE_MAGIC.inventory, '0802'],
+    'inventory.img': [IMAGE_MAGIC.inventory, INVENTORY],
     'core-1.img': [IMAGE_MAGIC.core, '08012a025802'],
     'creds-1.img': [IMAGE_MAGIC.creds, '5004'],
   });
@@ -147,7 +170,7 @@ test('what any thread may do is gathered: all sets of capabilities, no filter, p
 
 test("mounts that may show what is the host's are told, those of every container are not", async () => {
   const directory = images({
-    'inventory.img': [IMAGE_MAGIC.inventory, '0802'],
+    'inventory.img': [IMAGE_MAGIC.inventory, INVENTORY],
     'mountpoints-2.img': [
       IMAGE_MAGIC.mounts,
       mount(17, 1, 0, ['/', '/']),
@@ -179,7 +202,7 @@ test('a directory without a finished dump needs nothing', async () => {
 
 test('a damaged core image is refused', async () => {
   const directory = images({
-    'inventory.img': [IMAGE_MAGIC.inventory, '0802'],
+    'inventory.img': [IMAGE_MAGIC.inventory, INVENTORY],
     'core-1.img': [IMAGE_MAGIC.core, '12ff'],
   });
   await assert.rejects(readImageNeeds(directory), (error) => isCryopodError(error, 'IMAGE_INVALID'));

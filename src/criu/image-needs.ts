@@ -1,12 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../model/errors.ts';
+import { type ImageNamespace, NAMESPACE_IDS, sharedNamespaces } from './image-namespaces.ts';
 import { IMAGE_MAGIC, MACHINES, readImage, readImageEntries } from './images.ts';
 import { type Message, optional, repeated, required } from './protobuf.ts';
-import { type MountPoint, readMountPoints } from './view/mounts.ts';
+import { seccompOfThreads, type ThreadSeccomp } from './seccomp-filters.ts';
+import { type ImageMount, readImageMounts } from './view/mounts.ts';
 
 /** CRIU images/inventory.proto. */
-const INVENTORY = { lsmType: optional(6, 'uint32') };
+const INVENTORY = { rootIds: optional(3, NAMESPACE_IDS), lsmType: optional(6, 'uint32') };
 
 /** CRIU images/creds.proto; sets of capabilities are words of 32 bits, the lowest first. */
 const CREDS = {
@@ -23,15 +25,20 @@ const CREDS = {
 const CORE = {
   mtype: required(1, 'uint32'),
   x86: optional(2, { fpregs: optional(3, { xsave: optional(13, { xstateBv: required(1, 'uint64') }) }) }),
-  task: optional(3, { state: required(1, 'uint32'), seccompMode: optional(11, 'uint32') }),
+  task: optional(3, {
+    state: required(1, 'uint32'),
+    seccompMode: optional(11, 'uint32'),
+    seccompFilter: optional(12, 'uint32'),
+  }),
   thread: optional(5, {
     creds: optional(10, CREDS),
     seccompMode: optional(11, 'uint32'),
+    seccompFilter: optional(12, 'uint32'),
   }),
 };
 
-/** seccomp_mode (CRIU images/core.proto). */
-const SECCOMP_DISABLED = 0;
+/** The state of a process that has ended and waits for its parent (CRIU compel/include/uapi/task-state.h). */
+const TASK_DEAD = 2;
 
 const MOUNT_TYPES: Readonly<Record<string, 1 | 2>> = { cgroup: 1, cgroup2: 2 };
 
@@ -56,6 +63,8 @@ export interface ImageNeeds {
   readonly locks: number;
   /** What the processes may do once they are restored, whatever the container's configuration says. */
   readonly privileges: ImagePrivileges;
+  /** All that CRIU would mount. */
+  readonly mounts: readonly ImageMount[];
 }
 
 export interface ImagePrivileges {
@@ -63,10 +72,14 @@ export interface ImagePrivileges {
   readonly capabilities: bigint;
   /** A thread has no seccomp filter. */
   readonly unfiltered: boolean;
+  /** The seccomp filters that threads have, each set once: what a thread may do is what all of a set let through. */
+  readonly filters: readonly (readonly Uint8Array[])[];
   /** A thread may gain privileges by exec. */
   readonly gains: boolean;
   /** Mounts that CRIU would make itself, of file systems that may show what is the host's. */
   readonly mounts: readonly ForeignMount[];
+  /** Namespaces that CRIU would not make, so that processes would have the host's. */
+  readonly hostNamespaces: readonly ImageNamespace[];
 }
 
 export interface ForeignMount {
@@ -83,11 +96,17 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
   const names = await namesIn(directory);
   if (!names.includes('inventory.img')) return undefined;
   const [inventory] = await readImage(join(directory, 'inventory.img'), IMAGE_MAGIC.inventory, INVENTORY);
-  const { privileges, ...threads } = await threadNeeds(directory, names);
-  const mounts = await readMountPoints(directory);
+  const { privileges, seccomp, tasks, ...threads } = await threadNeeds(directory, names);
+  const mounts = await readImageMounts(directory);
   return {
     ...threads,
-    privileges: { ...privileges, mounts: foreignMounts(mounts) },
+    privileges: {
+      ...privileges,
+      ...(await seccompOfThreads(directory, names, seccomp)),
+      mounts: foreignMounts(mounts),
+      hostNamespaces: await sharedNamespaces(directory, names, inventory?.rootIds, tasks),
+    },
+    mounts,
     lsm: MODULES[inventory?.lsmType ?? 0] ?? 'none',
     cgroupVersion: cgroupVersion(mounts),
     connections: names.filter((name) => /^tcp-stream-[0-9a-f]+\.img$/.test(name)).length,
@@ -97,7 +116,7 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
   };
 }
 
-type Privileges = { -readonly [K in keyof Omit<ImagePrivileges, 'mounts'>]: ImagePrivileges[K] };
+type Privileges = { -readonly [K in 'capabilities' | 'gains']: ImagePrivileges[K] };
 
 async function threadNeeds(
   directory: string,
@@ -105,12 +124,17 @@ async function threadNeeds(
 ): Promise<
   Pick<ImageNeeds, 'machine' | 'xstate' | 'profiles'> & {
     readonly privileges: Privileges;
+    readonly seccomp: ReadonlyMap<number, ThreadSeccomp>;
+    /** Processes that have not ended. */
+    readonly tasks: readonly number[];
   }
 > {
   const machines = new Set<number>();
   const profiles = new Set<string>();
   let xstate = 0n;
-  const privileges: Privileges = { capabilities: 0n, unfiltered: false, gains: false };
+  const privileges: Privileges = { capabilities: 0n, gains: false };
+  const seccomp = new Map<number, ThreadSeccomp>();
+  const tasks: number[] = [];
   // One after another: a container may have thousands of threads.
   for (const name of names.filter((each) => /^core-\d+\.img$/.test(each))) {
     for (const core of await readImage(join(directory, name), IMAGE_MAGIC.core, CORE)) {
@@ -119,7 +143,10 @@ async function threadNeeds(
       xstate |= core.x86?.fpregs?.xsave?.xstateBv ?? 0n;
       const profile = core.thread?.creds?.lsmProfile;
       if (profile !== undefined && profile !== '') profiles.add(profile);
-      addPrivileges(privileges, core);
+      if (core.thread?.creds !== undefined) addCredentials(privileges, core.thread.creds);
+      const number = Number(/\d+/.exec(name)?.[0]);
+      if (isAlive(core)) seccomp.set(number, seccompOf(core));
+      if (isAlive(core) && core.task !== undefined) tasks.push(number);
     }
   }
   // CRIU before 2.0 kept credentials apart, and newer ones still take them from there.
@@ -134,16 +161,21 @@ async function threadNeeds(
     xstate,
     profiles: [...profiles],
     privileges,
+    seccomp,
+    tasks,
   };
 }
 
-/** Zombies have no part of a thread; they do nothing any more. */
-function addPrivileges(sum: Privileges, { task, thread }: Message<typeof CORE>): void {
-  if (thread === undefined) return;
-  if (thread.creds !== undefined) addCredentials(sum, thread.creds);
-  const mode = thread.seccompMode ?? task?.seccompMode ?? SECCOMP_DISABLED;
-  if (mode === SECCOMP_DISABLED) sum.unfiltered = true;
-}
+/** Zombies have neither filters nor namespaces; they do nothing any more. */
+const isAlive = ({ task, thread }: Message<typeof CORE>): boolean =>
+  task === undefined ? thread !== undefined : task.state !== TASK_DEAD;
+
+const seccompOf = ({ task, thread }: Message<typeof CORE>): ThreadSeccomp => ({
+  mode: thread?.seccompMode,
+  filter: thread?.seccompFilter,
+  taskMode: task?.seccompMode,
+  taskFilter: task?.seccompFilter,
+});
 
 function addCredentials(sum: Privileges, creds: Message<typeof CREDS>): void {
   const { inheritable, permitted, effective, bounding, ambient } = creds;
@@ -157,7 +189,7 @@ function addCredentials(sum: Privileges, creds: Message<typeof CREDS>): void {
 const CONFINED_TYPES = ['proc', 'sysfs', 'tmpfs', 'devpts', 'mqueue', 'cgroup', 'cgroup2'];
 
 /** The root, which lies below no other mount, and external mounts are the runtime's to give. */
-const foreignMounts = (mounts: readonly MountPoint[]): ForeignMount[] =>
+const foreignMounts = (mounts: readonly ImageMount[]): ForeignMount[] =>
   mounts
     .filter(({ id, parent, type, external, root, destination }) => {
       const isRoot = destination === '/' && !mounts.some((other) => other.id === parent && other.id !== id);
@@ -166,7 +198,7 @@ const foreignMounts = (mounts: readonly MountPoint[]): ForeignMount[] =>
     })
     .map(({ type, source, destination }) => ({ type, source, destination }));
 
-function cgroupVersion(mounts: readonly MountPoint[]): 1 | 2 | undefined {
+function cgroupVersion(mounts: readonly ImageMount[]): 1 | 2 | undefined {
   const versions = mounts.flatMap(({ type }) => MOUNT_TYPES[type] ?? []);
   return versions.includes(1) ? 1 : versions[0];
 }

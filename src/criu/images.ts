@@ -16,6 +16,7 @@ export const IMAGE_MAGIC = {
   pagemap: 0x56084025,
   ids: 0x54432030,
   creds: 0x54023547,
+  seccomp: 0x64413049,
   mm: 0x57492820,
   files: 0x56303138,
   fdinfo: 0x56213732,

@@ -23,9 +23,10 @@ import { buildsOnPrevious, nameOf, readPrevious } from './import-previous.ts';
 import { ownsShm } from './namespaces.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
 import { readConfigDump } from './plan/config-dump/read.ts';
-import { imageRisks } from './plan/preflight/security.ts';
+import { imageRisks } from './plan/preflight/images.ts';
 import type { ArchiveView } from './plan/preflight/types.ts';
 import { readRecord } from './pre-checkpoint-files.ts';
+import { imageLeaks } from './preflight/confinement.ts';
 
 /** An archive's members, unpacked and checked. */
 export interface ImportedArchive {
@@ -243,7 +244,8 @@ export async function fetchExported(ctx: EngineContext, { config, state }: Conta
       },
     });
     if (archive.buildsOn) requireLocal(ctx, config, exportPrevious, archive.view);
-    const [risk] = imageRisks(config, await readImageNeeds(join(directory, MEMBER_DIRECTORY.images)));
+    const needs = await readImageNeeds(join(directory, MEMBER_DIRECTORY.images));
+    const [risk] = imageRisks(config, needs, await imageLeaks(config, needs));
     if (risk !== undefined) {
       fail('RESTORE_REFUSED', {
         message: `${exportPath}, to which ${config.name} was exported, has changed: the container in it ${risk}`,

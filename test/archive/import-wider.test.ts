@@ -8,7 +8,8 @@ import { imageOf, message } from '../../src/criu/view/testing.ts';
 import { runOk } from '../../src/system/process.ts';
 import { imageName } from '../fixtures/images.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
-import { assertNothingMade, takenApart, type Unpacked } from './taken-apart.ts';
+import { editCore, type Field, fieldsOf } from './image-edits.ts';
+import { assertNothingMade, takenApart } from './taken-apart.ts';
 
 const restore = (box: Sandbox, archive: string, ...options: string[]) =>
   box.cryopod(['container', 'restore', ...options, '-i', archive]);
@@ -148,66 +149,12 @@ test('An image of CRIU that is a link to a file of the host is refused, and noth
   });
 });
 
-type Field = readonly [id: number, value: number | bigint | Uint8Array];
-
-/** The fields of a message in protobuf's wire format, as numbers and bytes. */
-function fieldsOf(bytes: Uint8Array): Field[] {
-  const fields: Field[] = [];
-  let at = 0;
-  const varint = (): bigint => {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = bytes[at++] ?? 0;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const tag = Number(varint());
-    if ((tag & 7) === 0) fields.push([tag >> 3, varint()]);
-    else {
-      assert.equal(tag & 7, 2, 'numbers and bytes are all that CRIU writes here');
-      const size = Number(varint());
-      fields.push([tag >> 3, bytes.subarray(at, at + size)]);
-      at += size;
-    }
-  }
-  return fields;
-}
-
-/** Changes the fields of the message that lies below these numbers. */
-function edited(bytes: Uint8Array, path: readonly number[], change: (fields: Field[]) => Field[]): Buffer {
-  const [id, ...rest] = path;
-  const fields = fieldsOf(bytes);
-  if (id === undefined) return message(change(fields));
-  return message(
-    fields.map(
-      ([number, value]): Field => [
-        number,
-        number === id && value instanceof Uint8Array ? edited(value, rest, change) : value,
-      ],
-    ),
-  );
-}
-
 /** core.proto thread_core and its creds; of those the sets prm, eff and bnd, the seccomp mode and no_new_privs. */
 const THREAD = 5;
 const CREDS = [THREAD, 10];
 const SETS = [10, 11, 12];
 const SECCOMP_MODE = [11, 12];
 const SYS_ADMIN = 1n << 21n;
-
-async function editCore(
-  { directory }: Unpacked,
-  path: readonly number[],
-  change: (fields: Field[]) => Field[],
-): Promise<void> {
-  const file = join(directory, 'checkpoint/core-1.img');
-  const { entries } = parseImageEntries(await readFile(file), file);
-  const [core] = entries;
-  assert.ok(core !== undefined);
-  await writeFile(file, imageOf(IMAGE_MAGIC.core, edited(core, path, change)));
-}
 
 /** With the lower word of each set, which comes first, widened. */
 function widened(fields: Field[]): Field[] {

@@ -8,6 +8,7 @@ const MOUNT = {
   type: required(1, 'uint32'),
   id: required(2, 'uint32'),
   parent: required(4, 'uint32'),
+  flags: required(5, 'uint32'),
   root: required(6, 'string'),
   mountpoint: required(7, 'string'),
   source: required(8, 'string'),
@@ -15,7 +16,11 @@ const MOUNT = {
   external: optional(13, 'bool'),
   externalKey: optional(18, 'string'),
   typeName: optional(14, 'string'),
+  superblockFlags: optional(17, 'uint32'),
 };
+
+/** MS_RDONLY (linux/mount.h) */
+const READ_ONLY = 1;
 
 /** fstype of the same file. */
 const TYPES: readonly string[] = [
@@ -63,9 +68,20 @@ export interface MountPoint {
   readonly external: boolean;
 }
 
+/** The same with what says how CRIU makes it. */
+export interface ImageMount extends MountPoint {
+  readonly readOnly: boolean;
+  /** Of a mount from outside: what the runtime knows it by, which is its destination in the configuration. */
+  readonly key: string | undefined;
+}
+
+/** Mounts of all mount namespaces in the images (mountpoints-N.img), to be shown. Fails with IMAGE_INVALID. */
+export const readMountPoints = async (directory: string): Promise<MountPoint[]> =>
+  (await readImageMounts(directory)).map(({ readOnly: _, key: _key, ...mount }) => mount);
+
 /** Mounts of all mount namespaces in the images (mountpoints-N.img). Fails with IMAGE_INVALID. */
-export async function readMountPoints(directory: string): Promise<MountPoint[]> {
-  const mounts: MountPoint[] = [];
+export async function readImageMounts(directory: string): Promise<ImageMount[]> {
+  const mounts: ImageMount[] = [];
   for (const name of await imagesNamed(directory, /^mountpoints-\d+\.img$/)) {
     for (const mount of await readImage(join(directory, name), IMAGE_MAGIC.mounts, MOUNT)) {
       mounts.push({
@@ -77,6 +93,9 @@ export async function readMountPoints(directory: string): Promise<MountPoint[]> 
         root: mount.root,
         options: mount.options,
         external: mount.external === true || isGiven(mount.externalKey),
+        // Without flags of the superblock CRIU takes this one as the superblock's (criu/mount.c collect_mnt_from_image).
+        readOnly: mount.superblockFlags !== undefined && (mount.flags & READ_ONLY) !== 0,
+        key: mount.externalKey,
       });
     }
   }

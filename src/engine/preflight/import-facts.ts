@@ -13,6 +13,7 @@ import type { EngineContext } from '../context.ts';
 import { lookupLocal } from '../image/find.ts';
 import type { ArchiveView, ImportCheckOptions, ImportFacts } from '../plan/preflight/types.ts';
 import { addressFacts } from './addresses.ts';
+import { imageLeaks } from './confinement.ts';
 import { localHost } from './host-facts.ts';
 import { problemsOf } from './problems.ts';
 import { criuAbility, importRuntime } from './programs.ts';
@@ -49,6 +50,7 @@ export async function importFacts(
     ...addresses,
     existingVolumes: listVolumes(ctx.db).map(({ name }) => name),
     missingSources: missingSources(config),
+    leaks: await imageLeaks(config, needs),
     missingSeccomp: missingSeccomp(config),
     bytes: bytesOf(archive.members),
     space: { directory: ctx.store.root, free: space.free },

@@ -5,7 +5,7 @@ import { MASKED_PATHS, READ_ONLY_PATHS } from '../../../model/protected-paths.ts
 import type { ConfigDump, SpecDump } from './schema.ts';
 
 /** Not hidden by some podman that is in use (4.3, 5.8), so that their absence says nothing. */
-const NOT_ALWAYS_MASKED = new Set([
+export const NOT_ALWAYS_MASKED = new Set([
   '/proc/asound',
   '/proc/interrupts',
   '/proc/sched_debug',

@@ -55,6 +55,14 @@ export const obstacle = (check: CheckName, code: ErrorCode, sentence: string, hi
   code,
 });
 
+/** What a container would get of the host: the user's word (`trust`) makes a warning of it. */
+export function asRisk(archive: string, what: string, trust: boolean): Finding {
+  const sentence = `the container in ${archive} ${what}`;
+  if (trust) return warning('security', sentence);
+  const hint = 'Add --trust if you know where the archive comes from and want that.';
+  return obstacle('security', 'RESTORE_REFUSED', sentence, hint);
+}
+
 /** No obstacle is among the findings: the operation would begin. */
 export const passes = (findings: readonly Finding[]): boolean =>
   findings.every(({ level }) => level !== 'obstacle');

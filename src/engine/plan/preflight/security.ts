@@ -1,13 +1,12 @@
-import { boundingSet, CAPABILITIES, capabilityNames } from '../../../model/capabilities.ts';
-import type { ContainerConfig } from '../../../model/container.ts';
-import { type Finding, obstacle, ok, warning } from './finding.ts';
+import { asRisk, type Finding, obstacle, ok, warning } from './finding.ts';
+import { imageSecurityFindings } from './images.ts';
 import type { ImageNeeds, ImportFacts } from './types.ts';
 
 /** What the container would get of the host, and whether its processes can be confined as they were. */
 export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] => {
   const found = [
     ...riskFindings(facts, trust),
-    ...imageFindings(facts, trust),
+    ...imageSecurityFindings(facts, trust),
     ...labelFindings(facts),
     ...seccompFindings(facts),
     ...droppedFindings(facts),
@@ -17,48 +16,6 @@ export const securityFindings = (facts: ImportFacts, trust: boolean): Finding[] 
 
 const riskFindings = ({ archive }: ImportFacts, trust: boolean): Finding[] =>
   archive.risks.map(({ sentence }) => asRisk(archive.name, sentence, trust));
-
-function asRisk(archive: string, what: string, trust: boolean): Finding {
-  const sentence = `the container in ${archive} ${what}`;
-  if (trust) return warning('security', sentence);
-  const hint = 'Add --trust if you know where the archive comes from and want that.';
-  return obstacle('security', 'RESTORE_REFUSED', sentence, hint);
-}
-
-/**
- * CRIU gives processes what their images say, whatever the container's configuration does: an archive whose images say
- * more than its configuration asks for as much as one that says so.
- */
-const imageFindings = ({ archive, needs }: ImportFacts, trust: boolean): Finding[] =>
-  imageRisks(archive.config, needs).map((sentence) => asRisk(archive.name, sentence, trust));
-
-/** The same as sentences that follow "the container". Pure. */
-export function imageRisks(
-  { security }: Pick<ContainerConfig, 'security'>,
-  needs: ImageNeeds | undefined,
-): string[] {
-  if (needs === undefined) return [];
-  const { capabilities, unfiltered, gains, mounts } = needs.privileges;
-  const allowed = boundingSet(security, { capabilities: CAPABILITIES }).names;
-  const wider = security.privileged
-    ? []
-    : capabilityNames(capabilities).filter((name) => !allowed.includes(name));
-  return [
-    ...(wider.length === 0
-      ? []
-      : [`has processes with more capabilities than its configuration gives: ${wider.join(', ')}`]),
-    ...(unfiltered && security.seccomp === undefined && !security.privileged
-      ? ['has processes without the seccomp filter that its configuration gives']
-      : []),
-    ...(gains && security.noNewPrivileges
-      ? ['has processes that may gain privileges, which its configuration forbids']
-      : []),
-    ...mounts.map(
-      ({ type, source, destination }) =>
-        `has a file system of its own at ${destination}: ${type || 'unknown'} of ${source}`,
-    ),
-  ];
-}
 
 const MODULES: Readonly<Record<ImageNeeds['lsm'], string>> = {
   none: 'no security module',

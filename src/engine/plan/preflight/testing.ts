@@ -30,7 +30,15 @@ export const NEEDS: ImageNeeds = {
   cgroupVersion: 2,
   connections: 0,
   locks: 0,
-  privileges: { capabilities: 0n, unfiltered: false, gains: true, mounts: [] },
+  privileges: {
+    capabilities: 0n,
+    unfiltered: false,
+    filters: [],
+    gains: true,
+    mounts: [],
+    hostNamespaces: [],
+  },
+  mounts: [],
 };
 
 export const OPTIONS: ImportCheckOptions = {
@@ -88,6 +96,7 @@ export const facts = (change: Partial<ImportFacts> = {}): ImportFacts => ({
   addressProblems: [],
   existingVolumes: [],
   missingSources: [],
+  leaks: { ambiguous: [], visible: [], writable: [], openCalls: [] },
   bytes: { image: 0, rootfs: 100, volumes: 100, rest: 800 },
   space: { directory: '/store', free: 1000 },
   ...change,

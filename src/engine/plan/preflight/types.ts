@@ -68,6 +68,16 @@ export interface ImportFacts {
     /** Loaded AppArmor profiles; undefined where they cannot be read. */
     readonly profiles: readonly string[] | undefined;
   };
+  /** What the images leave open although the configuration, or that of every container, closes it. */
+  readonly leaks: {
+    /** Destinations of mounts that cannot be told from another one. */
+    readonly ambiguous: readonly string[];
+    /** The kernel's files on this host that processes would see and should not, and those that they could change. */
+    readonly visible: readonly string[];
+    readonly writable: readonly string[];
+    /** System calls that a process could make and every default seccomp filter refuses. */
+    readonly openCalls: readonly string[];
+  };
   /** Seccomp profile of the container that is missing here. */
   readonly missingSeccomp?: string | undefined;
   /** `defects`: what is known not to work with this CRIU on this kernel. */
