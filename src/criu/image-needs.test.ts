@@ -72,6 +72,7 @@ const NOTHING: ImagePrivileges = {
   gains: false,
   mounts: [],
   hostNamespaces: [],
+  strayCgroups: [],
 };
 
 /** inventory_entry with the number of the host's mount namespace. */

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../model/errors.ts';
+import { strayCgroups } from './image-cgroups.ts';
 import { type ImageNamespace, NAMESPACE_IDS, sharedNamespaces } from './image-namespaces.ts';
 import { IMAGE_MAGIC, MACHINES, readImage, readImageEntries } from './images.ts';
 import { type Message, optional, repeated, required } from './protobuf.ts';
@@ -80,6 +81,8 @@ export interface ImagePrivileges {
   readonly mounts: readonly ForeignMount[];
   /** Namespaces that CRIU would not make, so that processes would have the host's. */
   readonly hostNamespaces: readonly ImageNamespace[];
+  /** Cgroups outside its own, as `CONTROLLER:PATH`, that the container would get. */
+  readonly strayCgroups: readonly string[];
 }
 
 export interface ForeignMount {
@@ -105,6 +108,7 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
       ...(await seccompOfThreads(directory, names, seccomp)),
       mounts: foreignMounts(mounts),
       hostNamespaces: await sharedNamespaces(directory, names, inventory?.rootIds, tasks),
+      strayCgroups: await strayCgroups(directory, names),
     },
     mounts,
     lsm: MODULES[inventory?.lsmType ?? 0] ?? 'none',

@@ -17,6 +17,7 @@ export const IMAGE_MAGIC = {
   ids: 0x54432030,
   creds: 0x54023547,
   seccomp: 0x64413049,
+  cgroup: 0x59383330,
   mm: 0x57492820,
   files: 0x56303138,
   fdinfo: 0x56213732,

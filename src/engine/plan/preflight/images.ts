@@ -39,6 +39,7 @@ export function imageRisks(
     ...(needs.privileges.hostNamespaces.includes('mount') ? [HOST_MOUNTS] : []),
     ...processRisks(config, needs),
     ...namespaceRisks(config, needs),
+    ...listed('uses cgroups of the host that are not its own', needs.privileges.strayCgroups),
     ...mountRisks(config, needs),
     ...leakRisks(leaks),
   ];

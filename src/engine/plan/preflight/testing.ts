@@ -37,6 +37,7 @@ export const NEEDS: ImageNeeds = {
     gains: true,
     mounts: [],
     hostNamespaces: [],
+    strayCgroups: [],
   },
   mounts: [],
 };
