@@ -61,9 +61,9 @@ test('two stores choose other bridges and begin at other subnets, and names fit 
 test('a network has the shape of podman and is found by name, ID and start of the ID', async () => {
   const made = await createNetwork(store, {
     name: 'app',
-    subnets: ['10.202.0.0/24'],
-    gateways: ['10.202.0.254'],
-    ranges: ['10.202.0.128/25'],
+    subnets: ['198.51.100.0/24'],
+    gateways: ['198.51.100.254'],
+    ranges: ['198.51.100.128/25'],
     labels: { tier: 'db' },
     options: { mtu: '1400' },
     interfaceName: 'appbr0',
@@ -79,9 +79,9 @@ test('a network has the shape of podman and is found by name, ID and start of th
       created: '',
       subnets: [
         {
-          subnet: '10.202.0.0/24',
-          gateway: '10.202.0.254',
-          lease_range: { start_ip: '10.202.0.128', end_ip: '10.202.0.254' },
+          subnet: '198.51.100.0/24',
+          gateway: '198.51.100.254',
+          lease_range: { start_ip: '198.51.100.128', end_ip: '198.51.100.254' },
         },
       ],
       ipv6_enabled: false,
@@ -178,7 +178,7 @@ test('no subnet is chosen twice until the pool is empty, and then the error says
 });
 
 test('of many that lease at the same time each gets an address of its own, and releases give back only their own', async () => {
-  const network = await createNetwork(store, { name: 'small', subnets: ['10.204.0.0/28'] });
+  const network = await createNetwork(store, { name: 'small', subnets: ['203.0.113.0/28'] });
   const ids = Array.from({ length: 13 }, (_, i) => `container${i}`);
   const leased = await Promise.all(ids.map((id) => leaseAddresses(store, network, id, [], new Map())));
   assert.equal(new Set(leased.flat()).size, ids.length);
