@@ -1,4 +1,5 @@
-import { fail } from '../model/errors.ts';
+import { errnoOf, fail, isCryopodError, messageOf } from '../model/errors.ts';
+import { logWarning } from '../system/log.ts';
 import { IMAGE_MAGIC, IMG_SERVICE_MAGIC, readImage } from './images.ts';
 import { optional, required } from './protobuf.ts';
 
@@ -80,6 +81,38 @@ export async function readRestoreStats(path: string): Promise<RestoreStats> {
     restoreTime: restore.restoreTime,
     pagesRestored: count(restore.pagesRestored),
   };
+}
+
+const NO_DUMP: DumpStats = {
+  freezingTime: 0,
+  frozenTime: 0,
+  memdumpTime: 0,
+  memwriteTime: 0,
+  pagesScanned: 0,
+  pagesSkippedParent: 0,
+  pagesWritten: 0,
+  irmapResolve: 0,
+  pagesLazy: 0,
+  sharedPagesScanned: 0,
+  sharedPagesWritten: 0,
+};
+const NO_RESTORE: RestoreStats = { forkingTime: 0, restoreTime: 0, pagesRestored: 0 };
+
+/** Like {@link readDumpStats}; zeros where CRIU could not write them, as on a full disk: what it did counts all the same. */
+export const dumpStatsIfAny = (path: string): Promise<DumpStats> => ifAny(path, readDumpStats, NO_DUMP);
+
+/** Like {@link readRestoreStats}, with zeros as for {@link dumpStatsIfAny}. */
+export const restoreStatsIfAny = (path: string): Promise<RestoreStats> =>
+  ifAny(path, readRestoreStats, NO_RESTORE);
+
+async function ifAny<T>(path: string, read: (path: string) => Promise<T>, none: T): Promise<T> {
+  try {
+    return await read(path);
+  } catch (error) {
+    if (!isCryopodError(error, 'IMAGE_INVALID') && errnoOf(error) !== 'ENOENT') throw error;
+    logWarning(`there are no figures: ${messageOf(error)}`);
+    return none;
+  }
 }
 
 /** A number of protobuf's base 128, lowest digits first. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type DumpStats, readDumpStats } from '../criu/stats.ts';
+import { type DumpStats, dumpStatsIfAny } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Progress } from '../model/progress.ts';
@@ -90,7 +90,7 @@ export async function checkpointLocked(
   });
   await finishCheckpoint(ctx, container, { images, delta: delta && { ...delta, entry } }, options);
   endOperation(ctx.db, entry);
-  const statistics = await readDumpStats(join(bundleDirectory(ctx.store, id), 'stats-dump'));
+  const statistics = await dumpStatsIfAny(join(bundleDirectory(ctx.store, id), 'stats-dump'));
   return { runtimeDuration, statistics };
 }
 

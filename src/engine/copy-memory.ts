@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DeltaFigures } from '../criu/delta/figures.ts';
 import { readMemory } from '../criu/delta/read-memory.ts';
 import { writeCriuConfig } from '../criu/options.ts';
-import { type DumpStats, readDumpStats } from '../criu/stats.ts';
+import { type DumpStats, dumpStatsIfAny } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
@@ -56,7 +56,7 @@ export async function preDump(
     }),
   );
   const runtimeDuration = monotonicMicroseconds() - begun;
-  return { runtimeDuration, statistics: await readDumpStats(join(workPath, 'stats-dump')) };
+  return { runtimeDuration, statistics: await dumpStatsIfAny(join(workPath, 'stats-dump')) };
 }
 
 /**

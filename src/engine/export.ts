@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { readDumpStats } from '../criu/stats.ts';
+import { dumpStatsIfAny } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
@@ -116,7 +116,7 @@ async function writeArchive(
             writer,
             writeImages: () => writeImages(ctx, container, options, { writer, images, dump }),
           });
-          const statistics = await readDumpStats(join(bundleDirectory(ctx.store, config.id), 'stats-dump'));
+          const statistics = await dumpStatsIfAny(join(bundleDirectory(ctx.store, config.id), 'stats-dump'));
           if (!options.keep) await rm(dumpLogPath(ctx.store, config.id), { force: true });
           await removeImages(images);
           // A container that is to end must not run again once its archive has its name.

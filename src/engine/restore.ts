@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { checkPageFiles } from '../criu/delta/check-page-files.ts';
 import { writeCriuConfig } from '../criu/options.ts';
 import { requireCriu } from '../criu/probe.ts';
-import { type RestoreStats, readRestoreStats } from '../criu/stats.ts';
+import { type RestoreStats, restoreStatsIfAny } from '../criu/stats.ts';
 import type { Container, ContainerConfig } from '../model/container.ts';
 import { releaseNetwork } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm-archive.ts';
@@ -168,7 +168,7 @@ export async function thaw(
     if (options.ignoreStaticIp || options.ignoreStaticMac) {
       replaceContainer(ctx.db, { ...running, config: withoutIgnoredAddresses(running.config, options) });
     }
-    const statistics = await readRestoreStats(join(bundleDirectory(ctx.store, id), 'stats-restore'));
+    const statistics = await restoreStatsIfAny(join(bundleDirectory(ctx.store, id), 'stats-restore'));
     return { container: running, figures: { runtimeDuration, statistics } };
   });
 }

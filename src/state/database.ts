@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fail, messageOf } from '../model/errors.ts';
+import { isNearlyFull } from './reserve.ts';
 import { MIGRATIONS } from './schema.ts';
 
 export type Database = DatabaseSync;
@@ -12,7 +13,7 @@ const BUSY_TIMEOUT_MS = 60_000;
 /**
  * Opens the store's database, makes it if missing and brings it to the current schema. Shared safely by concurrent
  * processes: WAL journal, `synchronous=FULL` so that a committed transaction survives a power cut.
- * Errors: STORE_FAILED.
+ * Errors: STORE_FAILED, NO_SPACE.
  */
 export function openDatabase(path: string): Database {
   try {
@@ -24,6 +25,14 @@ export function openDatabase(path: string): Database {
     migrate(db);
     return db;
   } catch (error) {
+    // SQLite may call it an I/O error when it cannot make the files beside the database.
+    if (existsSync(dirname(path)) && isNearlyFull(dirname(path))) {
+      return fail('NO_SPACE', {
+        message: `could not open the store's database ${path}: its file system is full (${messageOf(error)})`,
+        hint: 'Free some space there.',
+        cause: error,
+      });
+    }
     return fail('STORE_FAILED', {
       message: `could not open the store's database ${path}: ${messageOf(error)}`,
       hint: 'Check that --root names a writable directory on a local file system.',

@@ -16,10 +16,17 @@ const PLENTY_BYTES = 64 << 20;
  */
 export function tendReserve(root: string): void {
   const path = join(root, RESERVE);
-  const { bavail, bsize } = statfsSync(root);
-  if (bavail * bsize < LOW_BYTES) rmSync(path, { force: true });
-  else if (bavail * bsize > PLENTY_BYTES && !existsSync(path)) {
+  if (isNearlyFull(root)) rmSync(path, { force: true });
+  else if (freeBytes(root) > PLENTY_BYTES && !existsSync(path)) {
     // Not zeros: a file system that compresses would reserve nothing.
     writeFileSync(path, randomBytes(RESERVE_BYTES), { mode: 0o600 });
   }
+}
+
+/** Whether what SQLite calls an I/O error is most likely a lack of space. */
+export const isNearlyFull = (directory: string): boolean => freeBytes(directory) < LOW_BYTES;
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { readDumpStats } from '../../criu/stats.ts';
+import { dumpStatsIfAny } from '../../criu/stats.ts';
 import { checkTag, isStored, type NamedCheckpoint } from '../../model/checkpoint.ts';
 import type { Container } from '../../model/container.ts';
 import { fail } from '../../model/errors.ts';
@@ -153,7 +153,7 @@ async function takeEntry(
             makeLinks,
           });
           faultPoint('history.copied');
-          const statistics = await readDumpStats(join(temp, 'stats-dump'));
+          const statistics = await dumpStatsIfAny(join(temp, 'stats-dump'));
           if (!options.keep) await rm(dumpLogPath(ctx.store, id), { force: true });
           // A container that is to end must not run again once its checkpoint is complete.
           if (!leaveRunning) await store(created, logBytes);
