@@ -9,9 +9,9 @@ import { bundleDirectory } from '../system/store-paths.ts';
 import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { explainDumpFailure } from './explain.ts';
+import { isFrozen } from './frozen.ts';
 import { noteConnections } from './network/connections-file.ts';
 import { writeNetworkStatus } from './network/status-file.ts';
-import { processLives } from './observe.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
 import { endTracking } from './pre-checkpoint-files.ts';
 import type { Previous } from './previous.ts';
@@ -103,6 +103,7 @@ export async function dump(
     );
     return monotonicMicroseconds() - begun;
   } finally {
-    if (shmInUse && processLives(container)) await runtime.resume(id);
+    // Where CRIU was killed, its processes may have been thawed already.
+    if (shmInUse && (await isFrozen(ctx, container))) await runtime.resume(id);
   }
 }

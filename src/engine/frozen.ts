@@ -16,7 +16,8 @@ const SIGKILL = 9;
 const runtimeOf = (ctx: EngineContext, { config }: Container): OciRuntime =>
   openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
 
-const isFrozen = async (ctx: EngineContext, container: Container): Promise<boolean> =>
+/** The freezer holds the container's processes. */
+export const isFrozen = async (ctx: EngineContext, container: Container): Promise<boolean> =>
   processLives(container) &&
   (await runtimeOf(ctx, container).state(container.config.id))?.status === 'paused';
 

@@ -13,7 +13,7 @@ import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { leftovers, unfinished } from './support.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own
-const COUNT = 'i=0; while true; do i=$((i+1)); echo "${#x} $i" > /count; sleep 0.05; done';
+const COUNT = 'i=0; while true; do i=$((i+1)); echo "${#x} $i" > /dev/shm/count; sleep 0.05; done';
 /** Memory that takes a dump and a restore a while. */
 const HOG = `x=$(head -c 300000000 /dev/zero | tr '\\0' y); ${COUNT}`;
 
@@ -126,7 +126,7 @@ const isRunning = async (box: Sandbox): Promise<boolean> =>
 /** The size of its memory and how far it has counted, once that is above `above`. */
 async function counted(box: Sandbox, above: string): Promise<string> {
   const found = await waitFor(async () => {
-    const { stdout } = await box.cryopod(['exec', 'c', 'cat', '/count']);
+    const { stdout } = await box.cryopod(['exec', 'c', 'cat', '/dev/shm/count']);
     const [size, count] = stdout.trim().split(' ');
     return Number(count) > Number(above.split(' ').at(-1)) ? `${size} ${count}` : undefined;
   }, 20_000);

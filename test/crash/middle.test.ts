@@ -8,7 +8,7 @@ import { withSandbox } from '../fixtures/sandbox.ts';
 /** Memory in which a dump and a restore can be caught in the middle; the program can tell whether it is as it was. */
 const HOG = `
   x=$(head -c 200000000 /dev/zero | tr '\\0' y); i=0
-  while true; do i=$((i+1)); echo "\${#x} $i" > /count; sleep 0.05; done`;
+  while true; do i=$((i+1)); echo "\${#x} $i" > /dev/shm/count; sleep 0.05; done`;
 
 const CRIU = /^(?:criu|ld-linux)/;
 
@@ -28,7 +28,7 @@ for (const verb of ['checkpoint', 'restore'] as const) {
         HOG,
       ]);
       const count = (): Promise<string> =>
-        box.ok(['exec', 'c', 'sh', '-c', 'until cat /count; do sleep 0.1; done 2>/dev/null']);
+        box.ok(['exec', 'c', 'sh', '-c', 'until cat /dev/shm/count; do sleep 0.1; done 2>/dev/null']);
       const [, before = '0'] = (await count()).split(' ');
       if (verb === 'restore') await box.ok(['container', 'checkpoint', 'c']);
       const command = box.start(['container', verb, 'c']);

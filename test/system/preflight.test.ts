@@ -55,7 +55,9 @@ test('a dry run says that a checkpoint would work, and leaves the container as i
 test('a dry run names the options that a checkpoint needs, and is right without and with them', async () => {
   await withSandbox(async (box) => {
     const server = 'nc -l -p 7000 -e cat';
-    await start(box, 'c', `${server} & while :; do sleep 1000 | nc 127.0.0.1 7000; sleep 0.1; done`);
+    // A client that comes too early would leave the shell waiting for its sleep.
+    const listens = 'until grep -q ":1B58 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done';
+    await start(box, 'c', `${server} & ${listens}; sleep 1000 | nc 127.0.0.1 7000`);
     const found = await waitFor(
       async () => obstacles(await report(box, [...CHECKPOINT, 'c'])).length > 0,
       10_000,
