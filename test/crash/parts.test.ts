@@ -48,7 +48,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   checkpoint: {
     command: () => ['container', 'checkpoint', 'c'],
     parts: ['CRIU', 'the runtime', 'the monitor'],
-    fate: /it goes on running/,
+    fate: /(?:it|c) goes on running/,
     before: () => [],
   },
   restore: {
