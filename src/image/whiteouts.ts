@@ -51,7 +51,7 @@ async function convert(marker: string): Promise<void> {
     fail('IMAGE_INVALID', { message: `the layer has a malformed whiteout: ${name}` });
   }
   try {
-    await makeWhiteout(join(directory, deleted));
+    await makeWhiteout(Buffer.from(join(directory, deleted)));
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
     // The layer deletes the lower file and has a new one. Only a directory would let the lower one shine through.

@@ -1,9 +1,9 @@
 import { type BigIntStats, createReadStream } from 'node:fs';
-import { chmod, chown, lstat, mkdir, open, readdir, rm, utimes } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { errnoOf, fail } from '../model/errors.ts';
 import { publish, type SyncChoice, syncFileSystem, tempBeside } from '../system/durable.ts';
-import { makeWhiteout } from '../system/libc.ts';
+import { attributeCopier, makeWhiteout } from '../system/libc.ts';
 import { overlayDirectory, type StorePaths } from '../system/store-paths.ts';
 import type { Deletions } from './changes-archive.ts';
 import { fromBytes, openStackReader, type StackEntry, toBytes } from './layer-stack.ts';
@@ -35,15 +35,43 @@ export async function applyChanges(
     await adoptDirectories(toBytes(temp), '', listed, image);
     // podman leaves / out of its archives.
     if (!listed.has('')) await chmod(temp, ROOT_MODE);
-    for (const path of deleted) await markDeleted(toBytes(temp), path, image);
-    if (sync) await syncFileSystem(temp);
-    await publish(temp, upper);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOTEMPTY') throw error;
-    fail('CONTAINER_STATE', { message: `container ${id} has changes of its own already` });
+    await becomeUpper(temp, upper, image, { deleted, sync });
   } finally {
     await rm(temp, { recursive: true, force: true });
     await rm(listing, { force: true });
+  }
+}
+
+/**
+ * {@link applyChanges} of files that lie in the directory `tree` already, with all directories above them; that becomes the
+ * container's upper directory, on the same file system. Fails with CONTAINER_STATE where the container has changes.
+ */
+export async function placeChanges(
+  store: StorePaths,
+  id: string,
+  layers: readonly string[],
+  tree: string,
+  choice: Deletions & SyncChoice,
+): Promise<void> {
+  await mkdir(overlayDirectory(store, id), { recursive: true, mode: 0o700 });
+  await becomeUpper(tree, upperDirectory(store, id), await openImage(layers), choice);
+}
+
+async function becomeUpper(
+  tree: string,
+  upper: string,
+  image: Image,
+  { deleted, sync }: Deletions & SyncChoice,
+): Promise<void> {
+  for (const path of deleted) await markDeleted(toBytes(tree), path, image);
+  if (sync) await syncFileSystem(tree);
+  try {
+    await publish(tree, upper);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY') throw error;
+    fail('CONTAINER_STATE', {
+      message: `${upper} has content: the container has changes of its own already`,
+    });
   }
 }
 
@@ -110,13 +138,17 @@ async function adoptDirectories(
 
 async function adopt(directory: string, original: StackEntry | undefined): Promise<void> {
   if (original?.directories === undefined) return;
-  const stat = await lstat(fromBytes(original.path));
-  await chown(fromBytes(directory), stat.uid, stat.gid);
-  await chmod(fromBytes(directory), stat.mode & 0o7777);
-  await utimes(fromBytes(directory), stat.atime, stat.mtime);
+  const { uid, gid, mode, atimeNs, mtimeNs } = await lstat(fromBytes(original.path), { bigint: true });
+  const { setTimes } = await attributeCopier();
+  await chown(fromBytes(directory), Number(uid), Number(gid));
+  await chmod(fromBytes(directory), Number(mode & 0o7777n));
+  setTimes(fromBytes(directory), atimeNs, mtimeNs);
 }
 
-/** Nothing is done where the image does not have the path, or the archive put something in its way or place. */
+/**
+ * Nothing is done where the image does not have the path, or the archive put something in its way or place. Directories keep
+ * their times.
+ */
 async function markDeleted(root: string, deleted: string, image: Image): Promise<void> {
   const names = toBytes(deleted)
     .split('/')
@@ -130,15 +162,23 @@ async function markDeleted(root: string, deleted: string, image: Image): Promise
   if ((await image(deleted)) === undefined) return;
   let path = '';
   for (const name of names) {
+    const above = `${root}${path}`;
     path = `${path}/${name}`;
     const stat = await lstatOrUndefined(`${root}${path}`);
     if (stat === undefined) {
-      await mkdir(fromBytes(`${root}${path}`), { mode: 0o700 });
+      await keepingTimes(above, () => mkdir(fromBytes(`${root}${path}`), { mode: 0o700 }));
       await adopt(`${root}${path}`, await image(path));
     } else if (!stat.isDirectory()) return;
   }
   if ((await lstatOrUndefined(`${root}${path}/${last}`)) !== undefined) return;
-  await makeWhiteout(fromBytes(`${root}${path}/${last}`).toString());
+  await keepingTimes(`${root}${path}`, () => makeWhiteout(fromBytes(`${root}${path}/${last}`)));
+}
+
+async function keepingTimes(directory: string, work: () => Promise<unknown>): Promise<void> {
+  const { atimeNs, mtimeNs } = await lstat(fromBytes(directory), { bigint: true });
+  const { setTimes } = await attributeCopier();
+  await work();
+  setTimes(fromBytes(directory), atimeNs, mtimeNs);
 }
 
 async function lstatOrUndefined(path: string): Promise<BigIntStats | undefined> {

@@ -1,9 +1,7 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { errnoOf } from '../model/errors.ts';
 import { logWarning } from '../system/log.ts';
-import { failRun, run } from '../system/process.ts';
+import { failRun } from '../system/process.ts';
 import type { Change } from './diff.ts';
+import { tarNames } from './tar.ts';
 
 /** What a tar of changes cannot hold. */
 export interface Deletions {
@@ -22,32 +20,8 @@ export async function writeChanges(
   output: number,
 ): Promise<Deletions> {
   const deleted: string[] = [];
-  const command = [
-    'tar',
-    '--create',
-    '--file=-',
-    `--directory=${rootfs}`,
-    '--format=posix',
-    '--numeric-owner',
-    '--xattrs',
-    '--xattrs-include=*',
-    '--sparse',
-    '--no-recursion',
-    '--warning=no-file-ignored',
-    '--null',
-    '--verbatim-files-from',
-    '--files-from=-',
-  ];
-  let names: Promise<void> = Promise.resolve();
-  const result = await run(command, {
-    stdin: 'pipe',
-    stdout: output,
-    onSpawn: ({ stdin }) => {
-      if (stdin !== null) names = feed(namesOf(changes, deleted), stdin);
-    },
-  });
+  const result = await tarNames(rootfs, namesOf(changes, deleted), output);
   if (!result.ok) failRun(result, 'archive the changes of the root file system');
-  await names;
   return { deleted };
 }
 
@@ -59,14 +33,5 @@ async function* namesOf(changes: AsyncIterable<Change>, deleted: string[]): Asyn
     if (kind !== 'D') yield Buffer.concat([raw.subarray(1), Buffer.from([0])]);
     else if (Buffer.from(path).equals(raw)) deleted.push(path);
     else logWarning(`${path} was deleted, which the archive cannot tell: its name is no UTF-8`);
-  }
-}
-
-async function feed(names: AsyncIterable<Buffer>, stdin: NodeJS.WritableStream): Promise<void> {
-  try {
-    await pipeline(Readable.from(names), stdin);
-  } catch (error) {
-    // tar ended early; its exit status tells the story.
-    if (errnoOf(error) !== 'EPIPE' && errnoOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
 }

@@ -1,5 +1,7 @@
-import { fail } from '../model/errors.ts';
-import { failRun, run } from '../system/process.ts';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { errnoOf, fail } from '../model/errors.ts';
+import { failRun, type RunResult, run } from '../system/process.ts';
 
 /** The options with which a tar keeps everything that a file has, as a layer of an image would keep it. */
 export const FAITHFUL: readonly string[] = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
@@ -36,4 +38,51 @@ export async function unpackTree(
   const words = result.stderr.trim().split('\n').slice(-3).join('; ');
   if (words.includes('No space left')) fail('NO_SPACE', { message: `could not unpack ${what}: ${words}` });
   fail('ARCHIVE_INVALID', { message: `cannot unpack ${what}: ${words}` });
+}
+
+/**
+ * Writes the named files and directories below `root`, and nothing else, as a tar archive to the file descriptor `output`.
+ * `names`: relative, each with a NUL byte at its end. Sockets are left out. Gives what became of tar.
+ */
+export async function tarNames(
+  root: string,
+  names: AsyncIterable<Buffer> | Iterable<Buffer>,
+  output: number,
+): Promise<RunResult> {
+  const command = [
+    'tar',
+    '--create',
+    '--file=-',
+    `--directory=${root}`,
+    '--format=posix',
+    ...FAITHFUL,
+    '--sparse',
+    '--no-recursion',
+    '--warning=no-file-ignored',
+    '--null',
+    '--verbatim-files-from',
+    '--files-from=-',
+  ];
+  let feeding: Promise<void> = Promise.resolve();
+  const result = await run(command, {
+    stdin: 'pipe',
+    stdout: output,
+    onSpawn: ({ stdin }) => {
+      if (stdin !== null) feeding = feed(names, stdin);
+    },
+  });
+  await feeding;
+  return result;
+}
+
+async function feed(
+  names: AsyncIterable<Buffer> | Iterable<Buffer>,
+  stdin: NodeJS.WritableStream,
+): Promise<void> {
+  try {
+    await pipeline(Readable.from(names), stdin);
+  } catch (error) {
+    // tar ended early; its exit status tells the story.
+    if (errnoOf(error) !== 'EPIPE' && errnoOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
 }

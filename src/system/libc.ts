@@ -18,15 +18,26 @@ const F_SETPIPE_SZ = 1031;
 /** Numbers of system calls that are the same on all machines (asm-generic/unistd.h). */
 const PIDFD_OPEN = 434;
 const PIDFD_GETFD = 438;
+/** openat(2): relative paths mean what they mean for open(2); utimensat(2): of a symbolic link itself. */
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
 /** poll(2); error and hang-up are reported unasked. */
 const POLLIN = 1;
 
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
-  readonly lsetxattr: (path: string, name: string, value: Buffer, size: number, flags: number) => number;
+  readonly lsetxattr: (
+    path: string | Buffer,
+    name: string,
+    value: Buffer,
+    size: number,
+    flags: number,
+  ) => number;
   readonly lgetxattr: (path: Buffer, name: string, value: Buffer, size: number) => number;
   readonly llistxattr: (path: Buffer, list: Buffer, size: number) => number;
-  readonly mknod: (path: string, mode: number, device: number) => number;
+  readonly lremovexattr: (path: Buffer, name: string) => number;
+  readonly utimensat: (directory: number, path: Buffer, times: Buffer, flags: number) => number;
+  readonly mknod: (path: string | Buffer, mode: number, device: number) => number;
   readonly fcntl: (fd: number, command: number, type: 'int', argument: number) => number;
   readonly syscall: (
     number: number,
@@ -73,6 +84,10 @@ async function load(): Promise<Libc> {
         'long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)',
       ),
       llistxattr: library.func('long llistxattr(const char *path, _Out_ uint8_t *list, size_t size)'),
+      lremovexattr: library.func('int lremovexattr(const char *path, const char *name)'),
+      utimensat: library.func(
+        'int utimensat(int directory, const char *path, const uint8_t *times, int flags)',
+      ),
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
       syscall: library.func('long syscall(long number, ...)'),
       fcntl: library.func('int fcntl(int fd, int command, ...)'),
@@ -131,7 +146,7 @@ export async function xattrReader(): Promise<(path: Buffer, name: string) => Buf
   const calls = await libc();
   const value = Buffer.alloc(MAX_XATTR);
   return (path, name) => {
-    const size = calls.lgetxattr(Buffer.concat([path, Buffer.from([0])]), name, value, value.length);
+    const size = calls.lgetxattr(terminated(path), name, value, value.length);
     if (size !== -1) return Buffer.from(value.subarray(0, size));
     const errno = getSystemErrorName(-calls.errno());
     if (errno !== 'ENODATA' && errno !== 'ENOTSUP') check(size, calls, `read ${name} of ${path}`);
@@ -144,30 +159,72 @@ export async function xattrReader(): Promise<(path: Buffer, name: string) => Buf
  * once, as {@link xattrReader}.
  */
 export async function xattrLister(): Promise<(path: Buffer) => Buffer> {
-  const calls = await libc();
+  const list = await xattrNames();
   const readXattr = await xattrReader();
+  return (path) =>
+    Buffer.concat(
+      list(path).flatMap((name) => [Buffer.from(`${name}\0`), readXattr(path, name) ?? Buffer.alloc(0)]),
+    );
+}
+
+/** Gives the names of all extended attributes of `path` itself, sorted. Loaded once, as {@link xattrReader}. */
+async function xattrNames(): Promise<(path: Buffer) => string[]> {
+  const calls = await libc();
   const list = Buffer.alloc(MAX_XATTR);
   return (path) => {
-    const size = calls.llistxattr(Buffer.concat([path, Buffer.from([0])]), list, list.length);
+    const size = calls.llistxattr(terminated(path), list, list.length);
     if (size === -1) {
       const errno = getSystemErrorName(-calls.errno());
       if (errno !== 'ENOTSUP') check(size, calls, `list the attributes of ${path}`);
-      return Buffer.alloc(0);
+      return [];
     }
-    const names = list
-      .toString('utf8', 0, Math.max(size - 1, 0))
-      .split('\0')
-      .filter((name) => name !== '');
-    return Buffer.concat(
-      names.sort().flatMap((name) => [Buffer.from(`${name}\0`), readXattr(path, name) ?? Buffer.alloc(0)]),
-    );
+    const names = list.toString('utf8', 0, Math.max(size - 1, 0)).split('\0');
+    return names.filter((name) => name !== '').sort();
+  };
+}
+
+const terminated = (path: Buffer): Buffer => Buffer.concat([path, Buffer.from([0])]);
+
+/** Extended attributes and times of one file, for another one. */
+export interface AttributeCopier {
+  /** Gives `to` the extended attributes of `from`, and only those. Neither follows a symbolic link. */
+  readonly copyXattrs: (from: Buffer, to: Buffer) => void;
+  /** Sets the times of `path` itself, in nanoseconds since 1970, which Node's calls round. */
+  readonly setTimes: (path: Buffer, atime: bigint, mtime: bigint) => void;
+}
+
+/** Loaded once, as {@link xattrReader}. Its functions throw as Node's system calls do. */
+export async function attributeCopier(): Promise<AttributeCopier> {
+  const calls = await libc();
+  const list = await xattrNames();
+  const readXattr = await xattrReader();
+  return {
+    copyXattrs: (from, to) => {
+      const wanted = list(from);
+      for (const name of list(to).filter((one) => !wanted.includes(one))) {
+        check(calls.lremovexattr(terminated(to), name), calls, `remove ${name} of ${to}`);
+      }
+      for (const name of wanted) {
+        const value = readXattr(from, name) ?? Buffer.alloc(0);
+        check(calls.lsetxattr(terminated(to), name, value, value.length, 0), calls, `set ${name} of ${to}`);
+      }
+    },
+    setTimes: (path, atime, mtime) => {
+      const times = Buffer.alloc(32);
+      for (const [i, time] of [atime, mtime].entries()) {
+        const seconds = time / 10n ** 9n - (time % 10n ** 9n < 0n ? 1n : 0n);
+        times.writeBigInt64LE(seconds, i * 16);
+        times.writeBigInt64LE(time - seconds * 10n ** 9n, i * 16 + 8);
+      }
+      check(calls.utimensat(AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW), calls, `touch ${path}`);
+    },
   };
 }
 
 /** Makes the character device 0/0, which overlayfs takes for "deleted here". Throws EEXIST. */
-export async function makeWhiteout(path: string): Promise<void> {
+export async function makeWhiteout(path: Buffer): Promise<void> {
   const calls = await libc();
-  check(calls.mknod(path, S_IFCHR, 0), calls, `make the whiteout ${path}`);
+  check(calls.mknod(terminated(path), S_IFCHR, 0), calls, `make the whiteout ${path}`);
 }
 
 /** Makes a FIFO that only its owner may open. Throws EEXIST. */
