@@ -17,6 +17,8 @@ const MEANINGS: readonly (readonly [message: string, sentence: RegExp])[] = [
     /^the runtime needs at least CRIU 31100, and found 30000$/,
   ],
   ['runc: criu failed: signal: killed', /^CRIU was killed/],
+  ['runc: read unixpacket @->@: recvmsg: connection reset by peer', /^CRIU was killed/],
+  ['runc: CRIU version check failed: read criu-xprt-cln: connection reset by peer', /^CRIU was killed/],
   ['crun: CRIU memory tracking not supported', /lacks a feature/],
   [
     'runc: stat /srv/conf: no such file or directory',

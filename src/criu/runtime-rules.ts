@@ -39,7 +39,8 @@ const RULES: readonly RuntimeRule[] = [
   },
   {
     // runc libcontainer criuSwrk: os.ProcessState.String, and what it reads from a CRIU that is gone
-    pattern: /criu failed: signal: killed|CRIU \w+ failed: -9\b|read unixpacket .*: EOF$/,
+    pattern:
+      /criu failed: signal: killed|CRIU \w+ failed: -9\b|read (?:unixpacket|criu-xprt-cln)\b.*: (?:EOF|.*connection reset by peer)$/,
     explain: () => 'CRIU was killed, most often because memory ran out',
     hint: 'Free some memory and try again.',
   },

@@ -24,14 +24,9 @@ export async function explainDumpFailure(container: Container, work: () => Promi
       return { processes, external: external && `process ${external.pid} (${external.process})` };
     });
     if (diagnosis === undefined) throw error;
-    const outcome = processLives(container) ? 'it goes on running' : 'its processes have ended';
-    throw explained(
-      'CHECKPOINT_FAILED',
-      error,
-      diagnosis,
-      `cannot checkpoint ${container.config.name}`,
-      outcome,
-    );
+    const { name } = container.config;
+    const outcome = processLives(container) ? `${name} goes on running` : 'its processes have ended';
+    throw explained('CHECKPOINT_FAILED', error, diagnosis, `cannot checkpoint ${name}`, outcome);
   }
 }
 

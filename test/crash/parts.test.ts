@@ -48,7 +48,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   checkpoint: {
     command: () => ['container', 'checkpoint', 'c'],
     parts: ['CRIU', 'the runtime', 'the monitor'],
-    fate: /it goes on running/,
+    fate: /; c goes on running$/m,
     before: () => [],
   },
   restore: {
@@ -60,7 +60,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   export: {
     command: (box) => ['container', 'checkpoint', '--export', archiveOf(box), 'c'],
     parts: ['CRIU', 'the runtime', 'the monitor', 'zstd'],
-    fate: /goes on running/,
+    fate: /; c goes on running$/m,
     before: () => [],
   },
   import: {

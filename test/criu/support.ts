@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   existsSync,
@@ -11,16 +12,29 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '../../src/system/clock.ts';
-import { type RunOptions, type RunResult, run } from '../../src/system/process.ts';
+import { type RunOptions, type RunResult, run, runOk } from '../../src/system/process.ts';
 import { isAlive, processStat } from '../../src/system/procfs.ts';
+import { enterHostNamespace } from '../fixtures/host-namespace.ts';
+import { HOST_NETWORK } from '../fixtures/leaks.ts';
 
 /** Registers a step that runs when the test ends, last in, first out. */
 export interface Undo {
   readonly add: (step: () => Promise<unknown> | unknown) => void;
 }
 
-/** Runs a test body with a private directory and undoes what it registered, whatever happens. */
+/** CRIU locks the connections of what it dumps by such rules (soccr/soccr.h SOCCR_MARK); they end with the restore. */
+async function networkLocksOfHost(): Promise<string[]> {
+  const rules = await runOk(['nsenter', `--net=${HOST_NETWORK}`, 'iptables-save'], 'list rules of the host');
+  return rules.split('\n').filter((line) => line.includes('0xc114'));
+}
+
+/**
+ * Runs a test body with a private directory, in a network namespace of the test's own, and undoes what it registered,
+ * whatever happens. Fails where CRIU has left rules in the firewall of the host.
+ */
 export async function inScratch(body: (directory: string, undo: Undo) => Promise<void>): Promise<void> {
+  await enterHostNamespace();
+  const before = await networkLocksOfHost();
   const directory = mkdtempSync(join(tmpdir(), 'cryopod-criu-'));
   const steps: (() => Promise<unknown> | unknown)[] = [
     () => rmSync(directory, { recursive: true, force: true }),
@@ -30,6 +44,8 @@ export async function inScratch(body: (directory: string, undo: Undo) => Promise
   } finally {
     for (const step of steps.toReversed()) await step();
   }
+  const left = (await networkLocksOfHost()).filter((rule) => !before.includes(rule));
+  assert.deepEqual(left, [], 'CRIU left rules in the firewall of the host');
 }
 
 export interface Subject {
