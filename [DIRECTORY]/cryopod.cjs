@@ -1,3 +1,0 @@
-'use strict';
-require('node:module').enableCompileCache(require('node:path').join(__dirname, 'compiled'));
-require('./main.cjs');
