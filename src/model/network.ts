@@ -3,7 +3,8 @@ export interface Network {
   readonly name: string;
   /** 64 hexadecimal digits. */
   readonly id: string;
-  readonly driver: 'bridge';
+  readonly driver: 'bridge' | 'macvlan';
+  /** The bridge; of macvlan, the parent: empty for the interface of the default route. */
   readonly network_interface: string;
   readonly created: string;
   readonly subnets: readonly Subnet[];

@@ -4,6 +4,8 @@ import type { AttachedNetwork, Network, NetworkStatus, PortMapping } from '../mo
 import { undoOnFailure } from '../system/cleanup.ts';
 import { logInfo } from '../system/log.ts';
 import { netnsPath, type StorePaths } from '../system/store-paths.ts';
+import { connectDirect, disconnectDirect } from './direct.ts';
+import { isDirect } from './drivers.ts';
 import { holdNetwork } from './hold.ts';
 import { checkMac, type NetworkUse, randomMac, statusAddresses, takenAddresses } from './ipam.ts';
 import { leaseAddresses, releaseAllLeases, releaseLeases } from './leases.ts';
@@ -11,6 +13,7 @@ import { createNamespace, namespaceExists, removeNamespace } from './namespace.t
 import { type Attachment, type NetavarkRequest, netavarkSetup, netavarkTeardown } from './netavark.ts';
 import { checkPortsFree, resolvePorts } from './ports.ts';
 import { readRecord, recordPath, type SetupRecord, writeRecord } from './record.ts';
+import { endSilence, forgetSilence, silenceNetwork } from './silence.ts';
 import { removeIdleBridge, standIn } from './stand-in.ts';
 import { DEFAULT_NETWORK, findNetwork } from './store.ts';
 
@@ -29,6 +32,8 @@ export interface NetworkSetup {
   readonly ignoreStaticMac?: boolean | undefined;
   /** The network is held before the link is there: no packet ever meets a missing socket. */
   readonly hold: boolean;
+  /** Nothing in the namespace answers ARP before endSilence: another host may still have the address. */
+  readonly silent?: boolean | undefined;
 }
 
 export interface ConnectedNetwork {
@@ -57,6 +62,7 @@ export async function setupContainerNetwork(
   const record = await readRecord(store, setup.id);
   if (record?.networks !== undefined && record.current && namespaceExists(netns)) {
     if (setup.hold) await holdNetwork(netns);
+    await (setup.silent === true ? silenceNetwork : endSilence)(store, setup.id);
     return { netns, networks: record.networks, ports: record.request.ports };
   }
   // Also a namespace without a record (the runroot was emptied): what is in it belongs to nobody.
@@ -65,9 +71,12 @@ export async function setupContainerNetwork(
     cleanup.add(`undo the network of ${setup.name}`, () => teardownContainerNetwork(store, setup.id));
     await createNamespace(netns);
     if (setup.hold) await holdNetwork(netns);
-    const ports = mode === 'bridge' ? await resolvePorts(setup.config.ports) : [];
-    await checkPortsFree(ports);
+    if (setup.silent === true) await silenceNetwork(store, setup.id);
     const attachments = mode === 'bridge' ? await attach(store, setup) : [];
+    // Nothing can forward a port of the host into a network that it does not route to: as with podman, it is ignored.
+    const forwards = attachments.some(({ network }) => !isDirect(network));
+    const ports = forwards ? await resolvePorts(setup.config.ports) : [];
+    await checkPortsFree(ports);
     const { id, name, hostname, config } = setup;
     const request: NetavarkRequest = {
       id,
@@ -78,10 +87,29 @@ export async function setupContainerNetwork(
       dnsServers: config.dnsServers,
     };
     await writeRecord(store, { request });
-    const networks = attachments.length === 0 ? {} : await netavarkSetup(store, netns, request);
+    const networks = await connect(store, netns, request);
     await writeRecord(store, { request, networks });
     return { netns, networks, ports };
   });
+}
+
+/** The request of all networks that are netavark's; undefined where none is. */
+function forNetavark(request: NetavarkRequest): NetavarkRequest | undefined {
+  const attachments = request.attachments.filter(({ network }) => !isDirect(network));
+  return attachments.length === 0 ? undefined : { ...request, attachments };
+}
+
+async function connect(
+  store: StorePaths,
+  netns: string,
+  request: NetavarkRequest,
+): Promise<Record<string, NetworkStatus>> {
+  const netavarks = forNetavark(request);
+  const networks = netavarks === undefined ? {} : await netavarkSetup(store, netns, netavarks);
+  for (const attachment of request.attachments.filter(({ network }) => isDirect(network))) {
+    networks[attachment.network.name] = await connectDirect(netns, attachment);
+  }
+  return networks;
 }
 
 async function attach(store: StorePaths, setup: NetworkSetup): Promise<Attachment[]> {
@@ -138,10 +166,9 @@ export async function teardownContainerNetwork(store: StorePaths, id: string): P
   const record = await readRecord(store, id);
   const netns = netnsPath(store, id);
   let failure: unknown;
-  if (record?.current === true && record.request.attachments.length > 0) {
-    failure = await disconnect(store, netns, record);
-  }
+  if (record?.current === true) failure = await disconnect(store, netns, record);
   await removeNamespace(netns);
+  await forgetSilence(store, id);
   if (record === undefined) await releaseAllLeases(store, id);
   for (const { network } of record?.request.attachments ?? []) await releaseLeases(store, network, id);
   await rm(recordPath(store, id), { force: true });
@@ -150,24 +177,30 @@ export async function teardownContainerNetwork(store: StorePaths, id: string): P
 
 /** Returns the failure, for the caller goes on. */
 async function disconnect(store: StorePaths, netns: string, record: SetupRecord): Promise<unknown> {
-  const complete = record.networks !== undefined && namespaceExists(netns);
+  const there = namespaceExists(netns);
+  for (const attachment of record.request.attachments) {
+    if (there && isDirect(attachment.network)) await disconnectDirect(netns, attachment);
+  }
+  const request = forNetavark(record.request);
+  if (request === undefined) return undefined;
+  const complete = record.networks !== undefined && there;
   if (complete) {
     try {
-      await netavarkTeardown(store, netns, record.request);
+      await netavarkTeardown(store, netns, request);
       return undefined;
     } catch (error) {
-      logInfo(`network teardown of ${record.request.name}, first try: ${String(error)}`);
+      logInfo(`network teardown of ${request.name}, first try: ${String(error)}`);
     }
   }
   try {
-    await standIn(netns, record.request.attachments);
-    await netavarkTeardown(store, netns, record.request);
+    await standIn(netns, request.attachments);
+    await netavarkTeardown(store, netns, request);
     return undefined;
   } catch (error) {
     await removeNamespace(netns);
-    for (const { network } of record.request.attachments) await removeIdleBridge(network.network_interface);
+    for (const { network } of request.attachments) await removeIdleBridge(network.network_interface);
     // Of a setup that failed half-way, rules that were never made cannot be removed: that is no failure.
-    if (!complete) logInfo(`network teardown of ${record.request.name}: ${String(error)}`);
+    if (!complete) logInfo(`network teardown of ${request.name}: ${String(error)}`);
     return complete ? error : undefined;
   }
 }

@@ -128,13 +128,32 @@ test('subnets are chosen free of each other, IPv6 on demand, and names counted u
   });
 });
 
+test('a direct network takes the subnet and the interface that the host has already, and no name server', async () => {
+  const subnets = ['127.0.0.0/24'];
+  const direct = [
+    { name: 'lan', driver: 'macvlan', interfaceName: 'lo', subnets },
+    { name: 'vlan', driver: 'bridge', interfaceName: 'lo', options: { mode: 'unmanaged' }, subnets },
+  ];
+  for (const request of direct) {
+    const { driver, network_interface, dns_enabled } = await createNetwork(store, request);
+    assert.deepEqual([driver, network_interface, dns_enabled], [request.driver, 'lo', false]);
+    await removeNetwork(store, request.name);
+  }
+});
+
 test('what cannot be is refused and nothing is recorded', async () => {
   const taken = await createNetwork(store, { name: 'taken' });
   const subnet = taken.subnets[0]?.subnet ?? '';
   await refuses({ name: 'taken' }, 'NAME_IN_USE', /already used: network already exists/);
   await refuses({ name: 'a/b' }, 'USAGE', /names must match/);
   await refuses({ name: 'host' }, 'USAGE', /network mode/);
-  await refuses({ driver: 'macvlan' }, 'USAGE', /unsupported network driver "macvlan"/);
+  await refuses({ driver: 'ipvlan' }, 'USAGE', /unsupported network driver "ipvlan"/);
+  await refuses({ driver: 'macvlan' }, 'USAGE', /needs at least one subnet specified/);
+  const macvlan = { driver: 'macvlan', subnets: ['10.203.0.0/24'] };
+  await refuses({ ...macvlan, interfaceName: 'gone0' }, 'USAGE', /parent interface gone0 does not exist/);
+  await refuses({ ...macvlan, options: { isolate: 'true' } }, 'USAGE', /unsupported vlan network option/);
+  await refuses({ ...macvlan, options: { mode: 'l2' } }, 'USAGE', /invalid value "l2"/);
+  await refuses({ options: { mode: 'l2' } }, 'USAGE', /invalid value "l2" of bridge network option mode/);
   await refuses({ subnets: ['10.1.2.3'] }, 'USAGE', /invalid CIDR address: 10\.1\.2\.3/);
   await refuses({ subnets: [subnet] }, 'ADDRESS_IN_USE', /already used/);
   await refuses({ subnets: ['127.0.0.0/24'] }, 'ADDRESS_IN_USE', /already used/);

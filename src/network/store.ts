@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, fail } from '../model/errors.ts';
+import { errnoOf, fail, isCryopodError } from '../model/errors.ts';
 import { checkName, isIdPrefix } from '../model/ids.ts';
 import type { Network } from '../model/network.ts';
 import { timestamp } from '../system/clock.ts';
 import { createDurable, syncPath } from '../system/durable.ts';
 import { networksDirectory, type StorePaths } from '../system/store-paths.ts';
 import { type Cidr, overlaps, parseCidr } from './address.ts';
+import { checkDriverOptions, driverNamed, isDirect } from './drivers.ts';
 import { hostLinks, hostSubnets } from './host.ts';
 import { cidrOf } from './ipam.ts';
 import { freeBridgeName, freeIpv6Subnet, freeSubnet, makeSubnet } from './subnets.ts';
@@ -30,14 +31,6 @@ export interface NetworkRequest {
   readonly options?: Readonly<Record<string, string>> | undefined;
   readonly interfaceName?: string | undefined;
 }
-
-/** Options of the bridge driver that netavark knows in all supported versions, and what their values look like. */
-const BRIDGE_OPTIONS: Readonly<Record<string, RegExp>> = {
-  mtu: /^\d+$/,
-  metric: /^\d+$/,
-  isolate: /^(true|false|strict)$/,
-  no_default_route: /^(true|false|1|0)$/,
-};
 
 const fileOf = (store: StorePaths, name: string): string => join(networksDirectory(store), `${name}.json`);
 
@@ -66,6 +59,16 @@ export async function findNetwork(store: StorePaths, nameOrId: string): Promise<
       hint: 'cryopod network ls shows the networks there are.',
     })
   );
+}
+
+/** As {@link findNetwork}; undefined where there is none, or more than one. */
+export async function networkIfThere(store: StorePaths, nameOrId: string): Promise<Network | undefined> {
+  try {
+    return await findNetwork(store, nameOrId);
+  } catch (error) {
+    if (isCryopodError(error, 'NO_SUCH_NETWORK') || isCryopodError(error, 'AMBIGUOUS_ID')) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -101,11 +104,15 @@ export async function createNetwork(store: StorePaths, request: NetworkRequest):
       message: `cannot create network with name "${name}" because it conflicts with a valid network mode`,
     });
   }
-  checkOptions(request);
+  const driver = driverNamed(request.driver);
+  const options = request.options ?? {};
+  checkDriverOptions(driver, options);
+  const direct = isDirect({ driver, options });
+  if (driver === 'macvlan') checkMacvlan(request);
   const alreadyUsed = (): never =>
     fail('NAME_IN_USE', { message: `network name ${name} already used: network already exists` });
   if (networks.some((network) => network.name === name)) alreadyUsed();
-  const cidrs = chooseCidrs(store, networks, request);
+  const cidrs = chooseCidrs(request, usedSubnets(networks), { root: store.root, direct });
   const network = baseNetwork(store, networks, { ...request, name }, cidrs);
   try {
     await writeNetwork(store, network);
@@ -161,7 +168,9 @@ function checkRecord(record: Partial<Network> | null, path: string): Network {
   if (typeof name !== 'string' || typeof id !== 'string' || typeof link !== 'string') {
     return badRecord(path, 'name, id or network_interface is missing');
   }
-  if (driver !== 'bridge') return badRecord(path, `driver "${String(driver)}" is not supported`);
+  if (driver !== 'bridge' && driver !== 'macvlan') {
+    return badRecord(path, `driver "${String(driver)}" is not supported`);
+  }
   if (!Array.isArray(subnets) || !subnets.every(({ subnet }) => parseCidr(String(subnet)) !== undefined)) {
     return badRecord(path, 'its subnets are no CIDRs');
   }
@@ -193,23 +202,28 @@ function freeName(networks: readonly Network[]): string {
   }
 }
 
-function checkOptions({ driver, options }: NetworkRequest): void {
-  if (driver !== undefined && driver !== 'bridge') {
-    fail('USAGE', { message: `unsupported network driver "${driver}": cryopod has the driver bridge` });
+/** Addresses of a macvlan network are those of the segment that its parent is in: nobody but the user knows them. */
+function checkMacvlan({ subnets = [], interfaceName }: NetworkRequest): void {
+  if (subnets.length === 0) {
+    fail('USAGE', {
+      message: 'macvlan driver needs at least one subnet specified: addresses by DHCP are not supported',
+      hint: "Give the subnet of the segment with --subnet, and with --ip-range the part of it that is the containers'.",
+    });
   }
-  for (const [name, value] of Object.entries(options ?? {})) {
-    const pattern = BRIDGE_OPTIONS[name];
-    if (pattern === undefined) fail('USAGE', { message: `unsupported bridge network option ${name}` });
-    if (!pattern.test(value))
-      fail('USAGE', { message: `invalid value "${value}" of bridge network option ${name}` });
+  if (interfaceName !== undefined && !hostLinks().has(interfaceName)) {
+    fail('USAGE', { message: `parent interface ${interfaceName} does not exist` });
   }
 }
 
-function chooseCidrs(store: StorePaths, networks: readonly Network[], request: NetworkRequest): Cidr[] {
-  const used = usedSubnets(networks);
+/** The subnets that were asked for, and what is missing of them from the pool. A direct network's is the host's own. */
+function chooseCidrs(
+  request: NetworkRequest,
+  used: readonly Cidr[],
+  { root, direct }: { readonly root: string; readonly direct: boolean },
+): Cidr[] {
   const given = (request.subnets ?? []).map((text) => {
     const cidr = parseCidr(text) ?? fail('USAGE', { message: `invalid CIDR address: ${text}` });
-    if (used.some((other) => overlaps(cidr, other))) {
+    if (!direct && used.some((other) => overlaps(cidr, other))) {
       fail('ADDRESS_IN_USE', {
         message: `subnet ${text} is already used on the host or by another config`,
         hint: 'Choose another --subnet, or leave the choice to cryopod.',
@@ -217,7 +231,7 @@ function chooseCidrs(store: StorePaths, networks: readonly Network[], request: N
     }
     return cidr;
   });
-  const pool = given.some(({ family }) => family === 4) ? [] : [() => freeSubnet(store.root, 24, used)];
+  const pool = given.some(({ family }) => family === 4) ? [] : [() => freeSubnet(root, 24, used)];
   const wantsIpv6 = request.ipv6 === true && !given.some(({ family }) => family === 6);
   return [
     ...given,
@@ -233,14 +247,17 @@ function baseNetwork(
   request: NetworkRequest & { readonly name: string },
   cidrs: readonly Cidr[],
 ): Network {
-  const { internal = false, disableDns = false, labels, options, gateways, ranges } = request;
-  const links = new Set([...hostLinks(), ...networks.map((network) => network.network_interface)]);
+  const { internal = false, labels, options, gateways, ranges } = request;
+  const driver = driverNamed(request.driver);
+  const direct = isDirect({ driver, options });
+  // Beside a network that is not cryopod's own, no name server of ours has a place to listen at.
+  const disableDns = direct || request.disableDns === true;
   return {
     name: request.name,
     // Random: netavark names firewall chains after it, and two stores on one host must not share them.
     id: randomBytes(32).toString('hex'),
-    driver: 'bridge',
-    network_interface: checkedInterface(request.interfaceName, links) ?? freeBridgeName(store.root, links),
+    driver,
+    network_interface: interfaceFor(store, networks, request, direct),
     created: timestamp(),
     subnets: cidrs.map((cidr, i) =>
       makeSubnet(cidr, { gateway: gateways?.[i], range: ranges?.[i] }, !internal || !disableDns),
@@ -254,13 +271,28 @@ function baseNetwork(
   };
 }
 
-function checkedInterface(name: string | undefined, links: ReadonlySet<string>): string | undefined {
-  if (name === undefined) return undefined;
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,14}$/.test(name)) {
+/**
+ * The name of the bridge, or of the parent of macvlan links, where an empty one stands for the interface of the default
+ * route. A bridge of our own must be new; one that others keep is looked for only when a container joins.
+ */
+function interfaceFor(
+  { root }: StorePaths,
+  networks: readonly Network[],
+  { driver, interfaceName }: NetworkRequest,
+  direct: boolean,
+): string {
+  // The name of an interface that others have made may have dots (eth0.5); netavark mistakes them in those of its own.
+  const pattern = direct ? /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$/ : /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,14}$/;
+  if (interfaceName !== undefined && !pattern.test(interfaceName)) {
     fail('USAGE', {
-      message: `invalid interface name "${name}": at most 15 of a-z, A-Z, 0-9, _ and - are allowed`,
+      message: `invalid interface name "${interfaceName}": at most 15 of a-z, A-Z, 0-9, _ and - are allowed`,
     });
   }
-  if (links.has(name)) fail('NAME_IN_USE', { message: `bridge name ${name} already in use` });
-  return name;
+  if (driver === 'macvlan') return interfaceName ?? '';
+  const links = new Set([...hostLinks(), ...networks.map((network) => network.network_interface)]);
+  if (interfaceName === undefined) return freeBridgeName(root, links);
+  if (!direct && links.has(interfaceName)) {
+    fail('NAME_IN_USE', { message: `bridge name ${interfaceName} already in use` });
+  }
+  return interfaceName;
 }

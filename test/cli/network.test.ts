@@ -79,7 +79,14 @@ test('Names in use, reserved names and addresses that do not fit are refused.', 
     '--gateway',
     '10.0.0.1',
   );
-  await refused(125, /unsupported network driver "macvlan"/, 'network', 'create', '-d', 'macvlan');
+  await refused(125, /unsupported network driver "ipvlan"/, 'network', 'create', '-d', 'ipvlan');
+  const macvlan = ['network', 'create', '-d', 'macvlan', '--subnet', SUBNET, '-o'];
+  await refused(125, /parent interface gone0 does not exist/, ...macvlan, 'parent=gone0');
+  await ok(...macvlan, 'parent=lo', 'lan');
+  assert.equal(
+    await ok('network', 'inspect', '--format', '{{.Driver}} {{.NetworkInterface}} {{.Options}}', 'lan'),
+    'macvlan lo map[]\n',
+  );
 });
 
 test('ls prints names, whole IDs, templates and JSON, and filters.', async (t) => {

@@ -7,13 +7,28 @@ import { parseLabels } from '../parse/options/environment.ts';
 
 export const command = defineCommand({
   usage: '[options] [NAME]',
-  examples: ['network create', 'network create --subnet 192.168.33.0/24 --gateway 192.168.33.1 lab'],
+  examples: [
+    'network create',
+    'network create --subnet 192.168.33.0/24 --gateway 192.168.33.1 lab',
+    'network create -d macvlan -o parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.192/27 lan',
+    'network create -o mode=unmanaged --interface-name br0 --subnet 192.168.1.0/24 lan',
+  ],
   flags: defineFlags({
     disableDns: { type: 'bool', help: 'No name server for the containers' },
-    driver: { short: 'd', type: 'string', value: 'NAME', default: 'bridge', help: 'Network driver' },
+    driver: {
+      short: 'd',
+      type: 'string',
+      value: 'NAME',
+      default: 'bridge',
+      help: 'Network driver: bridge or macvlan',
+    },
     gateway: { type: 'list', value: 'IP', help: 'Gateway of the subnet' },
     ignore: { type: 'bool', help: 'A network that exists already is no error' },
-    interfaceName: { type: 'string', value: 'NAME', help: 'Name of the bridge on the host' },
+    interfaceName: {
+      type: 'string',
+      value: 'NAME',
+      help: 'The bridge on the host, or the parent of macvlan links',
+    },
     internal: { type: 'bool', help: 'No way out of the network' },
     ipRange: { type: 'list', value: 'RANGE', help: 'Addresses to give out: a CIDR or START-END' },
     ipv6: { type: 'bool', help: 'With an IPv6 subnet' },
@@ -22,7 +37,7 @@ export const command = defineCommand({
       short: 'o',
       type: 'list',
       value: 'KEY=VALUE',
-      help: 'Driver options: mtu, metric, isolate, no_default_route',
+      help: 'Driver options: mtu, metric, no_default_route, mode; bridge: isolate; macvlan: parent',
     },
     subnet: { type: 'list', value: 'CIDR', help: 'Subnet' },
   }),
@@ -34,6 +49,10 @@ export const command = defineCommand({
     }
     if (gateway.length > subnet.length) fail('USAGE', { message: 'cannot set more gateways than subnets' });
     if (ipRange.length > subnet.length) fail('USAGE', { message: 'cannot set more ranges than subnets' });
+    const { parent, ...options }: { parent?: string } & Record<string, string> = parseLabels(flags.opt);
+    if (parent !== undefined && flags.driver !== 'macvlan') {
+      fail('USAGE', { message: `unsupported ${flags.driver} network option parent` });
+    }
     const request = {
       name,
       driver: flags.driver,
@@ -44,8 +63,8 @@ export const command = defineCommand({
       ipv6: flags.ipv6,
       disableDns: flags.disableDns,
       labels: parseLabels(flags.label),
-      options: parseLabels(flags.opt),
-      interfaceName: flags.interfaceName,
+      options,
+      interfaceName: parent ?? flags.interfaceName,
     };
     const network = await createNetwork(await ctx.engine(), request, { ignore: flags.ignore });
     ctx.print(`${network.name}\n`);

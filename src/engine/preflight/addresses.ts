@@ -1,9 +1,8 @@
 import type { Container } from '../../model/container.ts';
-import { isCryopodError } from '../../model/errors.ts';
-import type { Network, NetworkStatus } from '../../model/network.ts';
+import type { NetworkStatus } from '../../model/network.ts';
 import { formatCidr, parseCidr } from '../../network/address.ts';
 import { checkStaticAddress, statusAddresses, takenAddresses } from '../../network/ipam.ts';
-import { DEFAULT_NETWORK, findNetwork } from '../../network/store.ts';
+import { DEFAULT_NETWORK, networkIfThere } from '../../network/store.ts';
 import type { EngineContext } from '../context.ts';
 import type { ArchiveView, ImportCheckOptions, ImportFacts } from '../plan/preflight/types.ts';
 import { problemsOf } from './problems.ts';
@@ -29,7 +28,7 @@ export async function addressFacts(
   const missingNetworks: AddressFacts['missingNetworks'][number][] = [];
   const addressProblems: AddressFacts['addressProblems'][number][] = [];
   for (const { name, staticIps } of asked) {
-    const network = await networkIfThere(ctx, name);
+    const network = await networkIfThere(ctx.store, name);
     if (network === undefined) {
       missingNetworks.push({ name, subnets: subnetsOf(before?.[name]) });
     } else if (keeps) {
@@ -52,12 +51,3 @@ const subnetsOf = (status: NetworkStatus | undefined): string[] =>
       const cidr = parseCidr(ipnet);
       return cidr === undefined ? [] : [formatCidr(cidr)];
     });
-
-async function networkIfThere(ctx: EngineContext, name: string): Promise<Network | undefined> {
-  try {
-    return await findNetwork(ctx.store, name);
-  } catch (error) {
-    if (isCryopodError(error, 'NO_SUCH_NETWORK') || isCryopodError(error, 'AMBIGUOUS_ID')) return undefined;
-    throw error;
-  }
-}
