@@ -5,12 +5,12 @@ engine_packages='runc conmon netavark aardvark-dns skopeo zstd nftables iptables
 # redis-tools holds the server too: redis-server in Debian is a link to redis-check-rdb.
 demo_packages='redis-tools'
 test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc
-  qemu-system-x86 debootstrap e2fsprogs gcc libc6-dev'
+  qemu-system-x86 debootstrap e2fsprogs gcc libc6-dev openssh-server openssh-client'
 # What `npm run bench` compares with and measures by.
 bench_packages='podman time'
 # Services that come with the packages of the tests; they must neither start now nor at the next boot.
 test_services='postgresql nginx docker-registry podman.socket podman.service podman-auto-update.timer
-  podman-restart.service'
+  podman-restart.service ssh.service ssh.socket'
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -98,7 +98,8 @@ keep_services_off() {
   [ -d /run/systemd/system ] || return 0
   for service in $test_services; do
     case " $* " in
-    *" ${service%%[.-]*}"*) systemctl disable "$service" >/dev/null 2>&1 || true ;;
+    # openssh-server has the service ssh.
+    *" ${service%%[.-]*}"* | *" open${service%%[.-]*}"*) systemctl disable "$service" >/dev/null 2>&1 || true ;;
     esac
   done
 }
