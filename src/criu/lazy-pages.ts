@@ -10,6 +10,8 @@ export interface LazyPagesRequest {
   readonly images: string;
   /** The restore's own work directory: there CRIU looks for the server's socket. */
   readonly work: string;
+  /** Number of a descriptor of the server: there it asks for the pages (criu/pages/serve.ts) instead of reading images. */
+  readonly socket?: number | undefined;
 }
 
 const LOG = 'lazy-pages.log';
@@ -33,10 +35,11 @@ const RECORDED = 'trap "" HUP INT QUIT TERM; "$@"; status=$?; echo "$status" >"$
  * rest in the background. It serves one restore and ends with status 0 when the last page is in (CRIU criu/uffd.c
  * cr_lazy_pages). Only SIGKILL ends it before.
  */
-export const lazyPagesCommand = ({ criu, images, work }: LazyPagesRequest): string[] => [
+export const lazyPagesCommand = ({ criu, images, work, socket }: LazyPagesRequest): string[] => [
   ...['sh', '-c', RECORDED, statusPath(work)],
   ...[criu, 'lazy-pages', '--images-dir', images, '--work-dir', work],
   ...['--log-file', LOG, '-v2'],
+  ...(socket === undefined ? [] : ['--page-server', '--ps-socket', String(socket)]),
 ];
 
 /** What an earlier server left would be taken for this one's. */

@@ -17,6 +17,8 @@ export interface CriuOptions {
   readonly watchedPaths?: readonly string[] | undefined;
   /** Cgroup of the container, in place of the one that its processes were saved in. Restore. */
   readonly cgroupRoot?: string | undefined;
+  /** Number of the descriptor on which CRIU would serve what a lazy dump leaves out, in place of a port. Dump. */
+  readonly pageSocket?: number | undefined;
   /** Seconds for which CRIU tries to stop the processes. */
   readonly freezeTimeout?: number | undefined;
 }
@@ -44,6 +46,7 @@ export function criuConfigText(options: CriuOptions): string {
   if (options.tcpClose === true) lines.push('tcp-close');
   if (options.networkLock !== undefined) lines.push(`network-lock ${options.networkLock}`);
   if (options.cgroupRoot !== undefined) lines.push(`cgroup-root ${quoted(options.cgroupRoot)}`);
+  if (options.pageSocket !== undefined) lines.push(`ps-socket ${options.pageSocket}`);
   if (options.freezeTimeout !== undefined) lines.push(`timeout ${Math.ceil(options.freezeTimeout)}`);
   for (const path of options.watchedPaths ?? []) lines.push(`irmap-scan-path ${quoted(path)}`);
   return `${lines.join('\n')}\n`;

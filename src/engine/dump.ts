@@ -22,6 +22,14 @@ export interface DumpOptions
   readonly previous?: Previous | undefined;
 }
 
+export interface FrozenDumpOptions extends Omit<DumpOptions, 'leaveRunning'> {
+  /** The memory that may come after a restore is left out of the images, and stays in the frozen processes alone. */
+  readonly lazy?: boolean | undefined;
+}
+
+/** A number that no runtime uses for something of its own: CRIU inherits the descriptor through it. */
+const PAGE_SOCKET = 19;
+
 /**
  * Lets CRIU dump a container that is frozen already into `images`, in which its pages files are FIFOs; it stays frozen.
  * Gives the runtime's microseconds. Errors: CHECKPOINT_FAILED, explained.
@@ -30,10 +38,10 @@ export async function dumpPages(
   ctx: EngineContext,
   container: Container,
   images: string,
-  { tcpEstablished, fileLocks, previous }: Omit<DumpOptions, 'leaveRunning'>,
+  { tcpEstablished, fileLocks, previous, lazy = false }: FrozenDumpOptions,
 ): Promise<number> {
   const { id, runtime, cgroupManager } = container.config;
-  const criuOptions: CriuOptions = { linkRemap: true };
+  const criuOptions: CriuOptions = { linkRemap: true, pageSocket: lazy ? PAGE_SOCKET : undefined };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   const parentPath = await parentFor(previous);
   const begun = monotonicMicroseconds();
@@ -45,6 +53,7 @@ export async function dumpPages(
       flags: criuRuntimeFlags(criuOptions).checkpoint,
       // CRIU is not to end the processes: they wait until the archive is on disk.
       leaveRunning: true,
+      lazyPages: lazy ? { socket: PAGE_SOCKET } : undefined,
       tcpEstablished,
       fileLocks,
       parentPath,

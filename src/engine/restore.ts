@@ -82,6 +82,11 @@ export async function restoreContainer(
   });
 }
 
+export interface ThawOptions extends RestoreOptions {
+  /** Of a lazy restore: starts what provides the memory, in place of {@link startPages}. */
+  readonly startPages?: typeof startPages | undefined;
+}
+
 export interface Thawed {
   readonly container: Container;
   readonly figures: Pick<RestoreResult, 'runtimeDuration' | 'statistics'>;
@@ -95,15 +100,21 @@ const cgroupRoot = (config: ContainerConfig): string | undefined =>
   hostFacts().cgroupVersion === 2 ? cgroupPath(config) : undefined;
 
 /** Mounts and network first, then CRIU; packets flow again when the sockets are back. Undone as a whole on failure. */
-export async function thaw(
-  ctx: EngineContext,
-  container: Container,
-  options: RestoreOptions,
-): Promise<Thawed> {
+export async function thaw(ctx: EngineContext, container: Container, options: ThawOptions): Promise<Thawed> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   const images = checkpointDirectory(ctx.store, id);
   return await undoOnFailure(async (cleanup) => {
+    // Beside mounts and network, which take as long.
+    const serving =
+      options.lazy === true ? (options.startPages ?? startPages)(ctx, container, options) : undefined;
+    if (serving !== undefined) {
+      // Undone after the processes have ended: without their server they would see pages of zeros.
+      cleanup.add('end the server of pages', async () => {
+        await serving.catch(() => undefined);
+        stopPages(ctx, id);
+      });
+    }
     const { holdings, reservation } = await prepare(ctx, container, cleanup, {
       hold: true,
       checkpoint: images,
@@ -117,10 +128,8 @@ export async function thaw(
       tcpClose: options.tcpClose,
       cgroupRoot: cgroupRoot(container.config),
     });
-    // Undone after the processes have ended: without their server they would see pages of zeros.
-    if (options.lazy === true) {
-      cleanup.add('end the server of pages', () => stopPages(ctx, id));
-      await startPages(ctx, container, options);
+    if (serving !== undefined) {
+      await serving;
       faultPoint('pages.serving');
     }
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));

@@ -1,39 +1,25 @@
-import { closeSync, readFileSync, writeSync } from 'node:fs';
-import {
-  forgetLazyPages,
-  lazyPagesCommand,
-  lazyPagesLog,
-  lazyPagesReady,
-  lazyPagesWhole,
-} from '../criu/lazy-pages.ts';
+import { closeSync, writeSync } from 'node:fs';
+import { forgetLazyPages, lazyPagesCommand, lazyPagesLog, lazyPagesWhole } from '../criu/lazy-pages.ts';
 import { requireCriu } from '../criu/probe.ts';
-import type { Container, ProcessIdentity } from '../model/container.ts';
-import { errnoOf, fail, isCryopodError } from '../model/errors.ts';
-import { openRuntime } from '../runtime/runtime.ts';
+import type { Container } from '../model/container.ts';
+import { isCryopodError } from '../model/errors.ts';
 import { containerById, findContainer, updateState } from '../state/containers.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
 import { thisProcess } from '../state/owner.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
-import { timestamp, waitFor } from '../system/clock.ts';
+import { timestamp } from '../system/clock.ts';
 import { REPORT_FD } from '../system/daemon.ts';
 import { faultPoint } from '../system/faults.ts';
-import { run } from '../system/process.ts';
-import { processStat } from '../system/procfs.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
-import { holdMemory } from '../system/userfaultfd.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { endServer, PAGES_READY } from './lazy-pages.ts';
 import { processLives, recordedAsActive } from './observe.ts';
+import { holdServed, killAll, type PagesServer, startPagesServer, untilServing } from './pages-server.ts';
 import { finishRestore } from './restore.ts';
 import { settleExit } from './settle.ts';
 import { withContainer } from './with-container.ts';
 
-const SIGKILL = 9;
-/** Milliseconds for CRIU's server to come up on a busy host. */
-const READY_LIMIT_MS = 30_000;
-/** Milliseconds in which killed processes end. */
-const KILL_LIMIT_MS = 10_000;
 /** Milliseconds between tries to get the lock while it is watched that nothing runs on. */
 const LOCK_TRY_MS = 500;
 
@@ -54,19 +40,18 @@ export async function servePages(ctx: EngineContext, id: string, { keep }: Serve
   const { path: criu } = requireCriu(await criuProbe(ctx));
   const entry = beginOperation(ctx.db, 'pages', id, { keep });
   faultPoint('pages.journalled');
-  const server = startServer(lazyPagesCommand({ criu, images: checkpointDirectory(ctx.store, id), work }));
+  const server = startPagesServer(
+    lazyPagesCommand({ criu, images: checkpointDirectory(ctx.store, id), work }),
+  );
   const watch: Watch = { ctx, id, keep, work, server };
   await undoOnFailure(async (cleanup) => {
     cleanup.add('forget the server of pages', () => forget(watch, entry));
     cleanup.add('end the server of pages', () => endServer(server.identity));
     updateState(ctx.db, id, { pages: { watcher: thisProcess(), server: server.identity } });
-    await waitFor(() => lazyPagesReady(work) || server.hasEnded(), READY_LIMIT_MS);
-    if (server.hasEnded() || !lazyPagesReady(work)) {
-      fail('RESTORE_FAILED', { message: `CRIU's server of pages did not come up (${lazyPagesLog(work)})` });
-    }
+    await untilServing(server, work);
     report(PAGES_READY);
   });
-  const release = await holdMemory(() => childrenOf(server.identity.pid), server.ended);
+  const release = await holdServed(server);
   // What fails here is left to recovery.
   if (lazyPagesWhole(work)) {
     // CRIU's own descriptors are closed: while copies are held, processes that fork or free memory would wait.
@@ -85,38 +70,7 @@ interface Watch extends ServeOptions {
   readonly id: string;
   /** The restore's work directory. */
   readonly work: string;
-  readonly server: Server;
-}
-
-interface Server {
-  /** The shell that notes how CRIU's server ended. */
-  readonly identity: ProcessIdentity;
-  readonly hasEnded: () => boolean;
-  readonly ended: Promise<unknown>;
-}
-
-function startServer(command: readonly string[]): Server {
-  let identity = { pid: 0, pidStart: '' };
-  let ended = false;
-  const result = run(command, {
-    newSession: true,
-    onSpawn: ({ pid = 0 }) => {
-      identity = { pid, pidStart: processStat(pid)?.startTime ?? '' };
-    },
-  }).finally(() => {
-    ended = true;
-  });
-  return { identity, hasEnded: () => ended, ended: result };
-}
-
-/** PIDs of a process's children (proc_pid_task(5)). */
-function childrenOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return [];
-    throw error;
-  }
+  readonly server: PagesServer;
 }
 
 /** Once: whoever started this process waits for the line. */
@@ -185,13 +139,6 @@ async function giveUp(ctx: EngineContext, container: Container): Promise<void> {
   } finally {
     await killAll(ctx, container);
   }
-}
-
-async function killAll(ctx: EngineContext, container: Container): Promise<void> {
-  if (!processLives(container)) return;
-  const { id, runtime, cgroupManager } = container.config;
-  await openRuntime(ctx.store, runtime, { cgroupManager }).kill(id, SIGKILL, { all: true });
-  await waitFor(() => !processLives(container), KILL_LIMIT_MS);
 }
 
 /**

@@ -9,7 +9,7 @@ export interface RuntimeFlavor {
   readonly checkpointArgs: (request: CheckpointRequest) => readonly string[];
   /** Options of its restore command beside those that conmon adds (--image-path, --work-path, --detach …). */
   readonly restoreArgs: (options: RestoreOptions) => readonly string[];
-  /** Has --lazy-pages for its restore command. */
+  /** Has --lazy-pages for its restore and checkpoint commands. */
   readonly lazyPages: boolean;
   /** Able to checkpoint, by what `--version` and `checkpoint --help` gave. */
   readonly checkpoints: (versionText: string, checkpointHelp: boolean) => boolean;

@@ -3,7 +3,10 @@ import type { RuntimeFlavor } from './flavor.ts';
 
 /** runc: all versions know checkpoint; CRIU is a program that it starts from PATH. */
 export const runc: RuntimeFlavor = {
-  checkpointArgs: commonCheckpointArgs,
+  checkpointArgs: (request) => [
+    ...commonCheckpointArgs(request),
+    ...(request.lazyPages === undefined ? [] : ['--lazy-pages']),
+  ],
   restoreArgs: (options) => [
     ...commonCriuArgs(options),
     ...(options.lazyPages === true ? ['--lazy-pages'] : []),

@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { CryopodError, fail, messageOf } from '../model/errors.ts';
 import { removeEmptyCgroup } from '../system/cgroups.ts';
+import { makeSocketPair } from '../system/libc.ts';
 import { logWarning } from '../system/log.ts';
 import { unmountTree } from '../system/mounts.ts';
 import { type RunOptions, type RunResult, run } from '../system/process.ts';
@@ -18,6 +19,9 @@ import type { CheckpointRequest, OciRuntime, RuntimeState } from './types.ts';
 
 /** Places outside PATH where distributions keep runtimes. */
 const EXTRA_DIRECTORIES = ['/usr/lib/cri-o-runc/sbin', '/usr/libexec/crun'];
+
+/** The number of a program's first descriptor after its standard ones; {@link RunOptions.extraFds} begin there. */
+const FIRST_EXTRA_FD = 3;
 
 interface Called {
   readonly ok: boolean;
@@ -153,17 +157,20 @@ async function checkpoint(
   // A Ctrl-C on the terminal must not reach CRIU: killed in the middle, it can leave processes that are neither frozen
   // nor whole.
   let session: number | undefined;
+  const socket = request.lazyPages && (await endedSocket());
   const dump = call(
     ['checkpoint', ...args, id],
     {
       env: request.criuEnvironment,
       newSession: true,
+      extraFds: request.lazyPages && Array(request.lazyPages.socket - FIRST_EXTRA_FD + 1).fill(socket),
       onSpawn: ({ pid }) => {
         session = pid;
       },
     },
     CANCELLABLE,
   );
+  if (socket !== undefined) closeSync(socket);
   const { ok, message } = await untilCancelled(request, dump);
   if (ok) return;
   await endSession(request.imagePath, session);
@@ -172,6 +179,13 @@ async function checkpoint(
     message: `${name}: ${message.split('\n')[0] ?? ''}`,
     log: await criuLogDetails(join(request.workPath, 'dump.log')),
   });
+}
+
+/** Whoever would serve pages on it finds that nobody will ask. The caller closes it. */
+async function endedSocket(): Promise<number> {
+  const [socket, peer] = await makeSocketPair();
+  closeSync(peer);
+  return socket;
 }
 
 const STATUSES: readonly string[] = ['creating', 'created', 'running', 'paused', 'stopped'];

@@ -37,6 +37,11 @@ export interface CheckpointRequest {
   readonly preDump?: boolean | undefined;
   /** Relative to imagePath: the images of the pre-dump. */
   readonly parentPath?: string | undefined;
+  /**
+   * CRIU leaves out the memory that may come after a restore, and ends once it would serve it, which it would do on the
+   * socket that its configuration file names by this number. Needs {@link OciRuntime.lazyPages}.
+   */
+  readonly lazyPages?: { readonly socket: number } | undefined;
   /** Names CRIU's configuration file (criu/options.ts); reaches CRIU through the runtime. */
   readonly criuEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Options that say the same as that file; given to a runtime that has them, since its own word counts more. */
@@ -94,7 +99,7 @@ export interface OciRuntime {
    * into the file that {@link CheckpointRequest.criuEnvironment} names.
    */
   readonly checkpoint: (id: string, request: CheckpointRequest) => Promise<void>;
-  /** Knows {@link RestoreOptions.lazyPages}. */
+  /** Knows {@link RestoreOptions.lazyPages} and {@link CheckpointRequest.lazyPages}. */
   readonly lazyPages: boolean;
   /** Arguments for the monitor's restore call; the two runtimes differ in them. */
   readonly restoreArgs: (options: RestoreOptions) => readonly string[];

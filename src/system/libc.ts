@@ -10,6 +10,9 @@ export interface Pipe {
 }
 
 const O_CLOEXEC = 0o2000000;
+/** socket(2); the flag to close it in children is O_CLOEXEC. */
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 const S_IFCHR = 0o020000;
 const S_IFIFO = 0o010000;
 /** fcntl(2). */
@@ -26,6 +29,7 @@ const POLLIN = 1;
 
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
+  readonly socketpair: (domain: number, type: number, protocol: number, fds: Int32Array) => number;
   readonly lsetxattr: (
     path: string | Buffer,
     name: string,
@@ -77,6 +81,7 @@ async function load(): Promise<Libc> {
     const library: LibraryHandle = koffi.load('libc.so.6');
     return {
       pipe2: library.func('int pipe2(_Out_ int *fds, int flags)'),
+      socketpair: library.func('int socketpair(int domain, int type, int protocol, _Out_ int *fds)'),
       lsetxattr: library.func(
         'int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)',
       ),
@@ -116,6 +121,14 @@ export async function makePipe(): Promise<Pipe> {
   const fds = new Int32Array(2);
   check(calls.pipe2(fds, O_CLOEXEC), calls, 'pipe2');
   return { read: fds[0] ?? -1, write: fds[1] ?? -1 };
+}
+
+/** Two stream sockets that are connected to each other and to nothing else, O_CLOEXEC; the caller closes both. */
+export async function makeSocketPair(): Promise<readonly [number, number]> {
+  const calls = await libc();
+  const fds = new Int32Array(2);
+  check(calls.socketpair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, fds), calls, 'socketpair');
+  return [fds[0] ?? -1, fds[1] ?? -1];
 }
 
 /**

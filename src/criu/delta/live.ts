@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../../model/errors.ts';
+import { hostPageBytes } from '../../system/page-size.ts';
 import { IMAGE_MAGIC } from '../images.ts';
 import { chainOf } from './chain.ts';
 import { openCursor, type PageCursor } from './cursor.ts';
@@ -73,17 +73,6 @@ const PRE_DUMP_READ = 2;
 
 /** proc_uptime(5): seconds with two decimals. */
 const uptime = (): number => Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1e6);
-
-/** The auxiliary vector's AT_PAGESZ (getauxval(3)): pairs of words. */
-const AT_PAGESZ = 6n;
-
-function hostPageBytes(): number {
-  const vector = readFileSync('/proc/self/auxv');
-  for (let at = 0; at + 16 <= vector.length; at += 16) {
-    if (vector.readBigUInt64LE(at) === AT_PAGESZ) return Number(vector.readBigUInt64LE(at + 8));
-  }
-  return fail('INTERNAL', { message: '/proc/self/auxv does not tell the size of a page' });
-}
 
 /** Bits of the upper half of an entry of /proc/PID/pagemap: present, swapped out, of a file or shared, mapped once. */
 const IN_MEMORY = 2 ** 31;
