@@ -21,9 +21,9 @@ const SENT_WHILE_DOWN = 20;
 export const redis: Soak = {
   image: 'redis',
   work: async (box: Sandbox, rounds, onRound) => {
-    const port = await startRedis(box);
-    const client = await connectWhenReady(port);
-    const talker = await connectRedis('127.0.0.1', port);
+    const server = await startRedis(box);
+    const client = await connectWhenReady(server);
+    const talker = await connectRedis(server.host, server.port);
     try {
       await fill(client);
       const connection = await connectionId(talker);

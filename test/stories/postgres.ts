@@ -5,7 +5,7 @@ import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run, runOk } from '../../src/system/process.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
-import { publishedPort, until } from './support.ts';
+import { PUBLISHED, until } from './support.ts';
 
 export const CLIENTS = 4;
 /** Transactions that must be done between two freezes. */
@@ -26,20 +26,13 @@ export interface Database {
   readonly backends: () => Promise<string[]>;
 }
 
-export async function startDatabase(box: Sandbox): Promise<Database> {
-  const options = [
-    '-u',
-    'postgres',
-    '-e',
-    'PGDATA=/var/lib/postgresql/data/cluster',
-    '-p',
-    '127.0.0.1::5432',
-  ];
+export async function startDatabase(box: Sandbox, reach = PUBLISHED): Promise<Database> {
+  const options = ['-u', 'postgres', '-e', 'PGDATA=/var/lib/postgresql/data/cluster', ...reach.options(5432)];
   const image = await box.image('postgres');
   await box.ok(['run', '-d', '--name', 'postgres', ...options, image, 'sh', '-c', SERVER]);
-  const port = await publishedPort(box, 'postgres', 5432);
+  const { host, port } = await reach.endpoint(box, 'postgres', 5432);
   const argv = (program: string, ...options: string[]): string[] => [
-    ...[program, '--host=127.0.0.1', `--port=${port}`, '--username=postgres', ...options, 'postgres'],
+    ...[program, `--host=${host}`, `--port=${port}`, '--username=postgres', ...options, 'postgres'],
   ];
   const psql = (sql: string): string[] =>
     argv('psql', '--no-psqlrc', '--tuples-only', '--no-align', `--command=${sql}`);

@@ -23,9 +23,9 @@ it('a Redis full of keys is thawed with all of them, and a client that never sto
   withSandbox((box) => story(box, t), { images: ['redis'] }));
 
 async function story(box: Sandbox, t: TestContext): Promise<void> {
-  const port = await startRedis(box);
-  const client = await connectWhenReady(port);
-  const talker = await connectRedis('127.0.0.1', port);
+  const server = await startRedis(box);
+  const client = await connectWhenReady(server);
+  const talker = await connectRedis(server.host, server.port);
   try {
     await fill(client);
     const before = { server: await identity(client), talker: await connectionId(talker), at: Date.now() };
@@ -43,7 +43,7 @@ async function story(box: Sandbox, t: TestContext): Promise<void> {
     assert.deepEqual({ ...process, uptime: before.server.uptime }, before.server);
     assert.ok(uptime >= before.server.uptime + passed - 1, `uptime ${uptime} s after ${passed} s more`);
     await readBack(client);
-    const newcomer = await connectRedis('127.0.0.1', port);
+    const newcomer = await connectRedis(server.host, server.port);
     assert.equal(await newcomer.send('DBSIZE'), KEYS + 1);
     newcomer.close();
     t.diagnostic(`${seen.sent} INCR, all answered; longest wait ${Math.round(seen.longestSilence)} ms`);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Counter } from '../../scripts/demo/counter.ts';
 import { connectRedis, type RedisClient } from '../../scripts/demo/redis-client.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
-import { freezeAndThaw, publishedPort, until } from './support.ts';
+import { type Endpoint, freezeAndThaw, PUBLISHED, until } from './support.ts';
 
 export const KEYS = 100_000;
 const BATCH = 1000;
@@ -16,26 +16,18 @@ const batches = Array.from({ length: KEYS / BATCH }, (_, batch) =>
   Array.from({ length: BATCH }, (_, index) => batch * BATCH + index),
 );
 
-export async function startRedis(box: Sandbox): Promise<number> {
+export async function startRedis(box: Sandbox, reach = PUBLISHED): Promise<Endpoint> {
   const server = ['redis-server', '--protected-mode', 'no', '--save', '', '--dir', '/data'];
-  await box.ok([
-    'run',
-    '-d',
-    '--name',
-    'redis',
-    '-p',
-    '127.0.0.1::6379',
-    await box.image('redis'),
-    ...server,
-  ]);
-  return await publishedPort(box, 'redis', 6379);
+  const options = ['-d', '--name', 'redis', ...reach.options(6379)];
+  await box.ok(['run', ...options, await box.image('redis'), ...server]);
+  return await reach.endpoint(box, 'redis', 6379);
 }
 
 /** The server listens a moment after its container runs. */
-export async function connectWhenReady(port: number): Promise<RedisClient> {
+export async function connectWhenReady({ host, port }: Endpoint): Promise<RedisClient> {
   let client: RedisClient | undefined;
   await until('the server answers', async () => {
-    client = await connectRedis('127.0.0.1', port).catch(() => undefined);
+    client = await connectRedis(host, port).catch(() => undefined);
     return client !== undefined;
   });
   assert.ok(client);
