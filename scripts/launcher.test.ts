@@ -37,6 +37,18 @@ test('one newer source, however deep, makes the sources run', (t) => {
   assert.equal(output(join(root, 'bin/cryopod'), ['x'], '/'), 'source x');
 });
 
+test('the executable runs instead of the bundle, unless a source is newer or Node is asked for', (t) => {
+  const root = project(t);
+  const executable = join(root, 'dist/cryopod');
+  writeFileSync(executable, '#!/bin/sh\nexec printf "%s\\n" "executable $*"\n', { mode: 0o755 });
+  const launcher = join(root, 'bin/cryopod');
+  assert.equal(output(launcher, ['a  b'], '/'), 'executable a  b');
+  const env = { ...process.env, CRYOPOD_ON_NODE: '1' };
+  assert.equal(execFileSync(launcher, ['x'], { env, encoding: 'utf8' }).trim(), 'bundle x');
+  utimesSync(join(root, 'src/model/a.ts'), 1001, 1001);
+  assert.equal(output(launcher, ['x'], '/'), 'source x');
+});
+
 test('an option that Node knows as well is left to cryopod, in all its spellings', (t) => {
   const root = project(t);
   writeFileSync(

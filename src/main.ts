@@ -11,11 +11,11 @@ import type { Progress } from './model/progress.ts';
 import { isLogLevel, setLogLevel } from './system/log.ts';
 
 /** argv that runs this very program again: what the monitor calls when a container has ended. */
-const selfCommand = (): string[] => [
-  process.execPath,
-  ...process.execArgv,
-  realpathSync(process.argv[1] ?? ''),
-];
+function selfCommand(): string[] {
+  // The executable (scripts/build.ts) is program and runtime in one.
+  if (process.versions.bun !== undefined) return [process.execPath];
+  return [process.execPath, ...process.execArgv, realpathSync(process.argv[1] ?? '')];
+}
 
 interface Globals {
   readonly root: string;

@@ -128,10 +128,10 @@ async function adoptDirectories(
 ): Promise<void> {
   for (const entry of await readdir(fromBytes(`${root}${path}`), {
     withFileTypes: true,
-    encoding: 'buffer',
+    encoding: 'latin1',
   })) {
     if (!entry.isDirectory()) continue;
-    await adoptDirectories(root, `${path}/${entry.name.toString('latin1')}`, listed, image);
+    await adoptDirectories(root, `${path}/${entry.name}`, listed, image);
   }
   if (!listed.has(path)) await adopt(`${root}${path}`, await image(path));
 }

@@ -92,8 +92,8 @@ function finish({ path, kind, directories }: Gathering): StackEntry[] {
 
 async function candidates(directory: string): Promise<(Candidate & { readonly name: string })[]> {
   const found: (Candidate & { readonly name: string })[] = [];
-  for (const entry of await readdir(fromBytes(directory), { withFileTypes: true, encoding: 'buffer' })) {
-    const name = entry.name.toString('latin1');
+  for (const entry of await readdir(fromBytes(directory), { withFileTypes: true, encoding: 'latin1' })) {
+    const { name } = entry;
     const path = `${directory}/${name}`;
     if (entry.isDirectory()) found.push({ name, path, kind: 'directory' });
     else if (entry.isCharacterDevice()) found.push({ name, path, kind: (await kindOf(path)) ?? 'other' });

@@ -7,8 +7,8 @@ async function fileSizes(directory: string): Promise<Map<number, number>> {
   const sizes = new Map<number, number>();
   const pending: Buffer[] = [Buffer.from(directory)];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    for (const entry of await readdir(next, { withFileTypes: true, encoding: 'buffer' })) {
-      const path = Buffer.concat([next, Buffer.from('/'), entry.name]);
+    for (const entry of await readdir(next, { withFileTypes: true, encoding: 'latin1' })) {
+      const path = Buffer.concat([next, Buffer.from(`/${entry.name}`, 'latin1')]);
       if (entry.isDirectory()) pending.push(path);
       else if (entry.isFile()) {
         const { ino, size } = await lstat(path);
