@@ -11,7 +11,7 @@ import { dirname, join, normalize } from 'node:path/posix';
 const LEVELS: readonly (readonly string[])[] = [
   ['model'],
   ['system'],
-  ['runtime', 'criu', 'image', 'rootfs', 'network', 'archive', 'state'],
+  ['runtime', 'criu', 'image', 'rootfs', 'network', 'archive', 'state', 'wire'],
   ['engine/plan'],
   ['engine'],
   ['cli', 'api'],

@@ -1,7 +1,8 @@
 import { fail } from '../model/errors.ts';
 import { IDENTITY_FILE, MAX_IDENTITY_BYTES } from './identity.ts';
 import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from './members.ts';
-import { quoteName, type TarEntry } from './tar-reader.ts';
+import { quoteName } from './tar-reader.ts';
+import type { MemberEntry } from './types.ts';
 
 /**
  * What is to be done with a member: `known` ones may be written under their name; `ignored` ones are read past, and so
@@ -46,18 +47,18 @@ const invalid = (message: string): never => fail('ARCHIVE_INVALID', { message })
  * Where a member belongs. Undefined for the archive's own root (`./`). Fails with ARCHIVE_INVALID for names that lead
  * elsewhere or that no checkpoint archive has.
  */
-export function placeMember(entry: TarEntry): PlacedMember | undefined {
+export function placeMember(entry: MemberEntry): PlacedMember | undefined {
   const name = normalize(entry);
   if (name === undefined) return undefined;
   if (entry.kind === 'link') return placeLink(entry, name);
   const role = entry.kind === 'directory' ? directoryRole(name) : fileRole(name);
   if (role === undefined) invalid(`its member ${quoteName(entry.name)} has no place in a checkpoint archive`);
-  checkSize(entry, name);
+  if (entry.size !== undefined) checkMemberSize(name, entry.size);
   return { name, role: role ?? 'unknown' };
 }
 
 /** Takes off the `./` that some programs begin with, and the slash at a directory's end. */
-function normalize({ kind, name: raw }: TarEntry): string | undefined {
+function normalize({ kind, name: raw }: MemberEntry): string | undefined {
   const bare = kind === 'directory' && raw.endsWith('/') ? raw.slice(0, -1) : raw;
   if (bare === '.' && kind === 'directory') return undefined;
   const name = bare.startsWith('./') ? bare.slice(2) : bare;
@@ -70,7 +71,7 @@ function normalize({ kind, name: raw }: TarEntry): string | undefined {
   return name;
 }
 
-function placeLink({ target }: TarEntry, name: string): PlacedMember {
+function placeLink({ target }: MemberEntry, name: string): PlacedMember {
   if (name !== PARENT_LINK.name || target !== PARENT_LINK.target) {
     invalid(`its member ${quoteName(name)} is a symbolic link to ${quoteName(target)}`);
   }
@@ -101,7 +102,8 @@ function fileRole(name: string): MemberRole | undefined {
   }
 }
 
-function checkSize({ size }: TarEntry, name: string): void {
+/** Some members are read into memory: fails with ARCHIVE_INVALID where one is, or claims to be, too large for that. */
+export function checkMemberSize(name: string, size: number): void {
   const cap = CAPS[name];
   if (cap !== undefined && size > cap) {
     invalid(`its member ${quoteName(name)} claims ${size} bytes, and may have ${cap}`);

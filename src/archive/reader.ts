@@ -3,10 +3,10 @@ import { fail, isCryopodError } from '../model/errors.ts';
 import { type ByteSource, describeSource, failInterrupted, openArchive } from './decompressor.ts';
 import { MEMBER, type MemberDigest, PARENT_LINK } from './members.ts';
 import { append, type MemberFiles, memberFiles } from './reader-files.ts';
-import { type PlacedMember, placeMember } from './reader-names.ts';
+import { checkMemberSize, type PlacedMember, placeMember } from './reader-names.ts';
 import { checkSums, parseSums } from './sums.ts';
-import { quoteName, type TarEntry, type TarReader, tarReader } from './tar-reader.ts';
-import type { UnpackedArchive, UnpackRequest } from './types.ts';
+import { quoteName, tarReader } from './tar-reader.ts';
+import type { MemberEntry, MemberSource, UnpackedArchive, UnpackRequest } from './types.ts';
 
 /** No container has as many images; each costs memory here and a file there. */
 const MAX_MEMBERS = 100_000;
@@ -44,12 +44,12 @@ export async function unpackArchive(request: UnpackRequest): Promise<UnpackedArc
 
 interface Reading {
   readonly request: MemberRequest;
-  readonly tar: TarReader;
+  readonly source: MemberSource;
   readonly files: MemberFiles;
   /** What was claimed so far. */
   bytes: number;
   count: number;
-  readonly kinds: Map<string, TarEntry['kind']>;
+  readonly kinds: Map<string, MemberEntry['kind']>;
   /** All regular files, whatever their role. */
   readonly digests: MemberDigest[];
   readonly members: MemberDigest[];
@@ -58,16 +58,23 @@ interface Reading {
   sums: string | undefined;
 }
 
-type MemberRequest = Omit<UnpackRequest, 'source'>;
+export type MemberRequest = Omit<UnpackRequest, 'source'>;
 
 /** {@link unpackArchive} from uncompressed bytes. Messages of ARCHIVE_INVALID go on after "FILE is not sound: ". */
-export async function readMembers(
+export const readMembers = (
   source: ByteSource,
+  request: MemberRequest,
+): Promise<Omit<UnpackedArchive, 'compression'>> =>
+  takeMembers(tarReader(withProgress(source, request)), request);
+
+/** {@link readMembers} from members that come in another way than in a tar archive; with the same checks. */
+export async function takeMembers(
+  source: MemberSource,
   request: MemberRequest,
 ): Promise<Omit<UnpackedArchive, 'compression'>> {
   const reading: Reading = {
     request,
-    tar: tarReader(withProgress(source, request)),
+    source,
     files: memberFiles(request.directory),
     bytes: 0,
     count: 0,
@@ -77,10 +84,10 @@ export async function readMembers(
     unknown: [],
     sums: undefined,
   };
-  for (let entry = await reading.tar.next(); entry !== undefined; entry = await reading.tar.next()) {
+  for (let entry = await source.next(); entry !== undefined; entry = await source.next()) {
     await readMember(reading, entry);
   }
-  await reading.tar.drain();
+  await source.drain();
   const { sums, digests, members, unknown } = reading;
   if (digests.length === 0) invalid('it holds no members');
   if (sums !== undefined) checkSums(parseSums(sums), digests);
@@ -101,7 +108,7 @@ function withProgress(source: ByteSource, { progress, signal }: MemberRequest): 
   };
 }
 
-async function readMember(reading: Reading, entry: TarEntry): Promise<void> {
+async function readMember(reading: Reading, entry: MemberEntry): Promise<void> {
   const member = admit(reading, entry);
   if (member === undefined) return;
   const { name, role } = member;
@@ -118,13 +125,13 @@ const isWritten = ({ request }: Reading, { name, role }: PlacedMember): boolean 
   role === 'known' && request.wants(name);
 
 /** Lets a member in, or fails, before anything of it is read. Undefined for the archive's own root. */
-function admit(reading: Reading, entry: TarEntry): PlacedMember | undefined {
+function admit(reading: Reading, entry: MemberEntry): PlacedMember | undefined {
   reading.count += 1;
   if (reading.count > MAX_MEMBERS) invalid(`it has more than ${MAX_MEMBERS} members`);
   const member = placeMember(entry);
   if (reading.sums !== undefined) invalid(`its member ${quoteName(entry.name)} comes after its sums`);
   if (member === undefined) return undefined;
-  const { kinds, request } = reading;
+  const { kinds } = reading;
   if (kinds.has(member.name)) invalid(`its member ${quoteName(member.name)} occurs twice`);
   kinds.set(member.name, entry.kind);
   for (let end = member.name.lastIndexOf('/'); end !== -1; end = member.name.lastIndexOf('/', end - 1)) {
@@ -133,24 +140,38 @@ function admit(reading: Reading, entry: TarEntry): PlacedMember | undefined {
       invalid(`its member ${quoteName(member.name)} lies below ${quoteName(parent)}, which is no directory`);
     }
   }
-  reading.bytes += entry.size;
-  if (reading.bytes > request.maxBytes) {
-    fail('NO_SPACE', {
-      message: `the archive's members take ${reading.bytes} bytes up to ${quoteName(member.name)}, and ${request.maxBytes} may be used`,
-      hint: 'Make room on the file system that the checkpoint is unpacked to.',
-    });
-  }
+  countBytes(reading, member.name, entry.size ?? 0);
   return member;
 }
 
-async function readContent(reading: Reading, entry: TarEntry, member: PlacedMember): Promise<MemberDigest> {
+function countBytes(reading: Reading, name: string, bytes: number): void {
+  const { maxBytes } = reading.request;
+  reading.bytes += bytes;
+  if (reading.bytes <= maxBytes) return;
+  fail('NO_SPACE', {
+    message: `the archive's members take ${reading.bytes} bytes up to ${quoteName(name)}, and ${maxBytes} may be used`,
+    hint: 'Make room on the file system that the checkpoint is unpacked to.',
+  });
+}
+
+async function readContent(
+  reading: Reading,
+  entry: MemberEntry,
+  member: PlacedMember,
+): Promise<MemberDigest> {
   const { name } = member;
-  const { tar, files } = reading;
+  const { source, files } = reading;
   const hash = createHash('sha256');
   const kept: Buffer[] = [];
+  let size = 0;
   const file = isWritten(reading, member) ? await files.create(name) : undefined;
   try {
-    for (let part = await tar.content(); part !== undefined; part = await tar.content()) {
+    for (let part = await source.content(); part !== undefined; part = await source.content()) {
+      size += part.length;
+      if (entry.size === undefined) {
+        checkMemberSize(name, size);
+        countBytes(reading, name, part.length);
+      }
       // The thread that writes works while this one hashes.
       const written = file === undefined ? undefined : append(file, name, part);
       hash.update(part);
@@ -161,5 +182,5 @@ async function readContent(reading: Reading, entry: TarEntry, member: PlacedMemb
     await file?.close();
   }
   if (name === MEMBER.sums) reading.sums = Buffer.concat(kept).toString('utf8');
-  return { name, size: entry.size, sha256: hash.digest('hex') };
+  return { name, size, sha256: hash.digest('hex') };
 }

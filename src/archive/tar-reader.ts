@@ -10,28 +10,20 @@ import {
   type TarHeader,
 } from './reader-header.ts';
 import { TAR_BLOCK } from './tar-header.ts';
+import type { MemberEntry, MemberSource } from './types.ts';
 
-/** One member of a tar archive, its name as it stands there. */
-export interface TarEntry {
-  readonly kind: 'file' | 'directory' | 'link';
-  readonly name: string;
-  /** Bytes of content, which the header only claims. */
+/** One member of a tar archive, whose header claims its size. */
+export interface TarEntry extends MemberEntry {
   readonly size: number;
-  /** Where a symbolic link points. */
-  readonly target: string;
 }
 
 /**
  * Reads a tar archive as podman, GNU tar and cryopod write it (ustar, GNU, pax), in one pass. Regular files,
  * directories and symbolic links; anything else is refused. All fail with ARCHIVE_INVALID.
  */
-export interface TarReader {
+export interface TarReader extends MemberSource {
   /** The next member; what is left of the content before it is read past. Undefined after the end marker. */
   readonly next: () => Promise<TarEntry | undefined>;
-  /** The next part of the content, valid until the next call; undefined at its end. */
-  readonly content: () => Promise<Buffer | undefined>;
-  /** After the last member: nothing but zeros may follow. */
-  readonly drain: () => Promise<void>;
 }
 
 /** More than any blocking factor pads an archive with. */

@@ -54,6 +54,26 @@ export interface ArchiveWriter {
   readonly discard: () => Promise<void>;
 }
 
+/** One member, its name as it stands there. */
+export interface MemberEntry {
+  readonly kind: 'file' | 'directory' | 'link';
+  readonly name: string;
+  /** Bytes of content, which the source only claims; undefined where they are known at the end. */
+  readonly size: number | undefined;
+  /** Where a symbolic link points. */
+  readonly target: string;
+}
+
+/** Members one after another, in one pass. Nothing of it is trusted. All fail with ARCHIVE_INVALID, or as their source does. */
+export interface MemberSource {
+  /** The next member; what is left of the content before it is read past. Undefined after the last. */
+  readonly next: () => Promise<MemberEntry | undefined>;
+  /** The next part of the content, valid until the next call; undefined at its end. */
+  readonly content: () => Promise<Buffer | undefined>;
+  /** After the last member: nothing more may follow. */
+  readonly drain: () => Promise<void>;
+}
+
 /** How far a file of known size was read. */
 export interface Stored {
   readonly bytes: number;

@@ -47,6 +47,11 @@ const CONTAINER: readonly CommandLeaf[] = [
     at(() => import('./commands/kill.ts')),
   ),
   leaf(
+    'migrate',
+    'Move running containers to another host',
+    at(() => import('./commands/migrate.ts')),
+  ),
+  leaf(
     'pause',
     'Freeze containers in place',
     at(() => import('./commands/pause.ts')),
@@ -166,6 +171,11 @@ export const TREE: Tree<CliContext, typeof GLOBAL_FLAGS> = {
     ...CONTAINER_READERS,
     ...IMAGE_COMMANDS,
     ...SYSTEM_COMMANDS,
+    leaf(
+      'receive',
+      'Take in a container that another host sends',
+      at(() => import('./commands/receive.ts')),
+    ),
     {
       name: 'container',
       short: 'Manage containers',

@@ -174,7 +174,7 @@ async function publishImages(
   const ready = isHere && delta !== undefined ? await makeDelta(images, delta, progress) : images;
   // The processes count on their files as well: CRIU restores none whose open file has another size. With dump.log, recovery
   // knows that the images are whole.
-  if (isHere) await syncFileSystem(ready, ...volumesOf(ctx, container));
+  if (isHere) await syncFileSystem(ready, ...volumeDirectories(ctx, container));
   await replaceCheckpoint(ready, path);
   if (delta === undefined || ready === images) return;
   // Half removed, they must not be taken for whole ones after a crash.
@@ -183,7 +183,7 @@ async function publishImages(
 }
 
 /** Directories of the container's volumes, which may lie on other file systems. */
-const volumesOf = (ctx: EngineContext, { config }: Container): string[] =>
+export const volumeDirectories = (ctx: EngineContext, { config }: Container): string[] =>
   config.mounts
     .filter(({ type }) => type === 'volume')
     .map(({ source }) => volumeMountpoint(ctx.store, source))

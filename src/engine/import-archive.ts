@@ -5,8 +5,8 @@ import { parseArchiveFacts } from '../archive/facts.ts';
 import { IDENTITY_FILE } from '../archive/identity.ts';
 import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from '../archive/members.ts';
 import { parseNetworkStatus } from '../archive/network-status.ts';
-import { unpackArchive } from '../archive/reader.ts';
-import type { ArchiveSource, UnpackedArchive } from '../archive/types.ts';
+import { type MemberRequest, takeMembers, unpackArchive } from '../archive/reader.ts';
+import type { ArchiveSource, MemberSource, UnpackedArchive } from '../archive/types.ts';
 import { checkPageFiles } from '../criu/delta/check-page-files.ts';
 import { readImageNeeds } from '../criu/image-needs.ts';
 import type { Container } from '../model/container.ts';
@@ -39,8 +39,14 @@ export interface ImportedArchive {
   readonly buildsOn: boolean;
 }
 
+/** Members that come from somewhere else than an archive, and its name for messages. */
+export interface NamedMembers {
+  readonly name: string;
+  readonly members: MemberSource;
+}
+
 export interface ReadRequest {
-  readonly source: ArchiveSource;
+  readonly source: ArchiveSource | NamedMembers;
   readonly ignoreRootfs: boolean;
   readonly ignoreVolumes: boolean;
   /** Archive of the pre-checkpoint that it builds on; `local` where that is at hand. */
@@ -58,7 +64,7 @@ export async function readArchive(
   directory: string,
   { source, previous, ignoreRootfs, ignoreVolumes, onMetadata }: ReadRequest,
 ): Promise<ImportedArchive> {
-  const name = nameOf(source);
+  const name = 'members' in source ? source.name : nameOf(source);
   const seen = new Set<string>();
   const skipped = (member: string): boolean =>
     (ignoreRootfs && (member === MEMBER.rootfsDiff || member === MEMBER.deleted)) ||
@@ -66,8 +72,7 @@ export async function readArchive(
     member.startsWith(`${MEMBER_DIRECTORY.preImages}/`) ||
     (member === MEMBER.image && seen.has(MEMBER.config) && imageIsHere(ctx, viewed));
   let viewed: ArchiveView | undefined;
-  const { members } = await unpackArchive({
-    source,
+  const { members } = await unpack(source, {
     directory,
     wants: (member) => !skipped(member) && !member.startsWith(`${MEMBER_DIRECTORY.artifacts}/`),
     maxBytes: await freeBytes(directory),
@@ -108,6 +113,16 @@ export async function readArchive(
     has: (member) => seen.has(member),
     read: (member, work) => withFile(join(directory, member), work),
   };
+}
+
+async function unpack(
+  source: ReadRequest['source'],
+  request: MemberRequest,
+): Promise<Pick<UnpackedArchive, 'members'>> {
+  if (!('members' in source)) return await unpackArchive({ ...request, source });
+  const taken = await takeMembers(source.members, request);
+  if (!taken.verified) fail('ARCHIVE_INVALID', { message: `${source.name} sent no sums of what it sent` });
+  return taken;
 }
 
 async function withFile(path: string, work: (fd: number) => Promise<void>): Promise<void> {

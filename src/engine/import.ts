@@ -12,6 +12,7 @@ import { applyChanges } from '../rootfs/apply-changes.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { fillVolume } from '../rootfs/volume-archive.ts';
 import { createVolumeDirectory, removeVolumeDirectory, volumeMountpoint } from '../rootfs/volumes.ts';
+import { cgroupfsPath } from '../runtime/spec/resources.ts';
 import {
   containerById,
   containerByName,
@@ -22,6 +23,7 @@ import {
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { withLock } from '../state/locks.ts';
 import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
+import { cgroupExists } from '../system/cgroups.ts';
 import { type Cleanup, undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
 import { syncFileSystem } from '../system/durable.ts';
@@ -55,6 +57,16 @@ export interface ImportChoice extends RestoreOptions {
   readonly trust: boolean;
   /** Features that this CPU lacks are no obstacle. */
   readonly ignoreCpu: boolean;
+}
+
+/** What a caller has to say while an import goes on. */
+export interface ImportHooks {
+  /** More for the journal entry, from its beginning. */
+  readonly journal: Readonly<Record<string, unknown>>;
+  /** All that was made is on disk, and nothing runs. What it throws undoes the import. */
+  readonly beforeThaw: (container: Container) => Promise<void>;
+  /** The processes run, and that is recorded: what it throws undoes nothing. */
+  readonly afterThaw: (container: Container) => Promise<void>;
 }
 
 export interface ImportOptions extends ImportChoice {
@@ -96,6 +108,7 @@ export async function thawArchive(
   ctx: EngineContext,
   archive: ImportedArchive,
   choice: ImportChoice,
+  hooks?: ImportHooks,
 ): Promise<Figures & { readonly id: string }> {
   const { directory, view, has } = archive;
   const image = await importedImage(ctx, view.config, { directory, inArchive: has(MEMBER.image) });
@@ -105,6 +118,8 @@ export async function thawArchive(
     publish: choice.publish,
     layers: image.layers,
     cgroupManager: ctx.cgroupManager,
+    cgroupOf: (id) =>
+      cgroupExists(cgroupfsPath(id)) ? `${id}-${randomBytes(4).toString('hex')}` : undefined,
     logPathOf: (id) => join(bundleDirectory(ctx.store, id), 'ctr.log'),
     newId: () => randomBytes(32).toString('hex'),
   });
@@ -115,7 +130,7 @@ export async function thawArchive(
     ctx.db,
     `container ${id}`,
     'import',
-    () => createAndThaw(ctx, archive, plan, choice),
+    () => createAndThaw(ctx, archive, plan, { ...choice, hooks }),
     ctx.lockTimeout,
     ctx.signal,
   );
@@ -164,13 +179,17 @@ async function createAndThaw(
   ctx: EngineContext,
   archive: ImportedArchive,
   { config, volumes }: Plan,
-  options: ImportChoice,
+  { hooks, ...options }: ImportChoice & { readonly hooks: ImportHooks | undefined },
 ): Promise<Figures> {
   const { id } = config;
   if (containerById(ctx.db, id) !== undefined || containerByName(ctx.db, config.name) !== undefined) {
     fail('NAME_IN_USE', { message: `container ${config.name} or ID ${id} exists already: name is in use` });
   }
-  const entry = beginOperation(ctx.db, 'import', id, { keep: options.keep, volumes: [] });
+  const entry = beginOperation(ctx.db, 'import', id, {
+    keep: options.keep,
+    volumes: [],
+    ...hooks?.journal,
+  });
   faultPoint('import.journalled');
   return await undoOnFailure(async (cleanup) => {
     cleanup.add('settle the import', () => endOperation(ctx.db, entry));
@@ -186,6 +205,10 @@ async function createAndThaw(
     });
     faultPoint('import.created');
     ctx.signal.throwIfAborted();
+    if (hooks !== undefined) {
+      await syncImported(ctx, id, made);
+      await hooks.beforeThaw(container);
+    }
     // --name: the addresses are another container's.
     const thawed = await thaw(ctx, container, {
       ...options,
@@ -194,6 +217,7 @@ async function createAndThaw(
     });
     // Its processes run: what fails now is completed by recovery, and must not take the files from under them.
     cleanup.keep();
+    await hooks?.afterThaw(thawed.container);
     await finishRestore(ctx, thawed.container, options);
     // Nothing was synced before, so that the processes run early; a power cut until here undoes the import.
     await syncImported(ctx, id, made);

@@ -25,6 +25,7 @@ import { goOnRunning, hasEndedContainer, untilLeftAlone } from './go-on.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
 import { removeVolumes, syncImported } from './import.ts';
 import { stopPages } from './lazy-pages.ts';
+import { noteRepairedArrival, repairMigrate } from './migrate/recover.ts';
 import { processLives, recordedAsActive } from './observe.ts';
 import { release } from './release.ts';
 import { removeLocked } from './remove.ts';
@@ -42,10 +43,14 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   'pre-checkpoint': repairPreCheckpoint,
   'pre-export': repairPreExport,
   export: repairExport,
-  import: repairImport,
+  import: async (ctx, entry, container) => {
+    await repairImport(ctx, entry, container);
+    noteRepairedArrival(ctx, entry);
+  },
   restore: repairRestore,
   pages: repairPages,
   remove: repairRemove,
+  migrate: (ctx, entry, container) => repairMigrate(ctx, entry, container, { goOnRunning }),
   tag: (ctx, entry, container) => repairTag(ctx, entry, container, { goOnRunning, undoRestore }),
   'go back': (ctx, entry, container) => repairGoBack(ctx, entry, container, { goOnRunning, undoRestore }),
   forget: repairForget,

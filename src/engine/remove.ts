@@ -14,6 +14,7 @@ import type { EngineContext } from './context.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
 import { dependencies } from './plan/dependencies.ts';
+import { refuseInDoubt } from './plan/restore.ts';
 import { release } from './release.ts';
 import { stopLocked } from './stop.ts';
 import { removeAnonymousVolumes } from './volume/remove-anonymous.ts';
@@ -46,6 +47,7 @@ export async function removeContainer(
         hint: 'Stop it first, or give --force.',
       });
     }
+    if (!options.force) refuseInDoubt(container);
     refuseWhileNeeded(ctx, container);
     if (options.history !== true) refuseWithHistory(ctx, container);
     const stopped = await stopLocked(ctx, container, options.timeout ?? container.config.stopTimeout);

@@ -14,6 +14,7 @@ import type { EngineContext } from './context.ts';
 import { exitCommand } from './exit-command.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
+import { refuseInDoubt } from './plan/restore.ts';
 import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { prepare } from './prepare.ts';
 import { release } from './release.ts';
@@ -50,6 +51,7 @@ export async function startLocked(
     });
   }
   if (recordedAsActive(container)) return container;
+  refuseInDoubt(container);
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   const entry = beginOperation(ctx.db, 'start', id);

@@ -126,6 +126,8 @@ export interface ContainerConfig {
   /** Runtime name (`runc`, `crun`) or absolute path. */
   readonly runtime: string;
   readonly cgroupManager: 'cgroupfs' | 'systemd';
+  /** Its cgroup is named by this instead of its ID, which a container of another store on this host has too. */
+  readonly cgroup?: string | undefined;
   /** The command line that made it, for inspect. */
   readonly createCommand: readonly string[];
 }
@@ -135,6 +137,22 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Its start time in clock ticks since boot, so that a reused PID is not taken for it. */
   readonly pidStart: string;
+}
+
+/** Where a container went whose new host has not said whether it runs there: it must not run here. */
+export interface HandedOver {
+  /** Names the other host in messages. */
+  readonly to: string;
+  /** 32 hexadecimal digits: the other side tells by it which move is asked about. */
+  readonly token: string;
+  /** argv of the link to the other host. */
+  readonly command: readonly string[];
+  readonly since: string;
+  /** Of the move, for its end: it stays here, stopped. */
+  readonly keepSource: boolean;
+  /** Of the checkpoint, for its restore here. */
+  readonly tcpEstablished: boolean;
+  readonly fileLocks: boolean;
 }
 
 /** What changes while the container lives. Stored as JSON beside the config; one transaction a change. */
@@ -169,6 +187,8 @@ export interface ContainerState {
   readonly restoreLog?: string | undefined;
   /** Memory still comes after a lazy restore: what watches over it, and what serves it. Undefined once all is in. */
   readonly pages?: { readonly watcher: ProcessIdentity; readonly server: ProcessIdentity } | undefined;
+  /** It was handed over to another host, and it is in doubt whether it runs there. */
+  readonly handedOver?: HandedOver | undefined;
   /** Why the container was stopped, where that was not its own end. */
   readonly error?: string | undefined;
   /** Path of the network namespace file while there is one. */

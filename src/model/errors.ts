@@ -54,6 +54,23 @@ export const ERROR_TABLE = {
   ARCHIVE_FAILED: kind(125, 500, 'A checkpoint archive could not be written.'),
   STORE_FAILED: kind(125, 500, "The store's database or directories cannot be used."),
   MOUNT_FAILED: kind(125, 500, 'A file system could not be mounted or unmounted.'),
+  LINK_LOST: kind(
+    125,
+    502,
+    'The link to the other host broke, or its program ended, before a migration was over.',
+  ),
+  PEER_INVALID: kind(
+    125,
+    502,
+    'The other side of a migration does not speak the protocol, or another version of it.',
+  ),
+  MIGRATION_REFUSED: kind(125, 409, 'The container cannot be moved as asked; it goes on where it is.'),
+  MIGRATION_FAILED: kind(125, 500, 'The container was not moved; it goes on where it was.'),
+  IN_DOUBT: kind(
+    125,
+    409,
+    'The container was handed over to another host that has not said whether it runs there; it must not run here.',
+  ),
   NO_SPACE: kind(125, 507, 'A file system is full.'),
   PROGRAM_MISSING: kind(125, 500, 'A program that cryopod needs is not installed.'),
   PROGRAM_FAILED: kind(125, 500, 'A program that cryopod called failed.'),

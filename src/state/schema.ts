@@ -61,4 +61,13 @@ export const MIGRATIONS: readonly string[] = [
     schedule TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE arrivals (
+    token TEXT PRIMARY KEY,
+    container TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    message TEXT NOT NULL,
+    since TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

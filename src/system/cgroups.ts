@@ -1,19 +1,27 @@
-import { readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../model/errors.ts';
 
 const CGROUP_ROOT = '/sys/fs/cgroup';
+
+/** cgroup v1 has one directory for each controller; on v2 the root's own children just have no such child. */
+const hierarchies = (): string[] => [
+  CGROUP_ROOT,
+  ...readdirSync(CGROUP_ROOT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(CGROUP_ROOT, name)),
+];
+
+/** A cgroup of this path is in some hierarchy. `path` begins at the hierarchies' roots. */
+export const cgroupExists = (path: string): boolean =>
+  hierarchies().some((directory) => existsSync(join(directory, path)));
 
 /**
  * Removes a cgroup without processes from every hierarchy: crun leaves one behind when it could not create its container.
  * `path` begins at the hierarchies' roots. Idempotent; one that is in use stays.
  */
 export function removeEmptyCgroup(path: string): void {
-  // cgroup v1 has one directory for each controller; on v2 the root's own children just have no such child.
-  const hierarchies = readdirSync(CGROUP_ROOT, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => join(CGROUP_ROOT, name));
-  for (const directory of [CGROUP_ROOT, ...hierarchies]) {
+  for (const directory of hierarchies()) {
     try {
       rmdirSync(join(directory, path));
     } catch (error) {

@@ -72,10 +72,25 @@ export async function printFindings(
   ctx: Pick<CliContext, 'print'>,
   names: readonly string[],
   look: (name: string) => Promise<Preflight>,
-  { verb, format }: { readonly verb: string; readonly format: string | undefined },
+  wording: FindingsWording,
 ): Promise<number> {
   const preflights: Preflight[] = [];
   for (const name of names) preflights.push(await look(name));
+  return printFindingsOf(ctx, preflights, wording);
+}
+
+export interface FindingsWording {
+  /** Completes "can be …". */
+  readonly verb: string;
+  readonly format: string | undefined;
+}
+
+/** Prints what was found and returns the exit status. */
+export function printFindingsOf(
+  ctx: Pick<CliContext, 'print'>,
+  preflights: readonly Preflight[],
+  { verb, format }: FindingsWording,
+): number {
   ctx.print(renderFindings(preflights, verb, format));
   return preflightStatus(preflights);
 }

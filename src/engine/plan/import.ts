@@ -8,6 +8,8 @@ export interface ImportIdentity {
   readonly publish: readonly PortMapping[] | undefined;
   readonly layers: readonly string[];
   readonly cgroupManager: ContainerConfig['cgroupManager'];
+  /** The name of the cgroup of the container with this ID, where that cannot be the ID. */
+  readonly cgroupOf?: ((id: string) => string | undefined) | undefined;
   /** Path of the log of the container with this ID. */
   readonly logPathOf: (id: string) => string;
   /** 64 random hexadecimal digits. */
@@ -30,7 +32,7 @@ export interface ImportPlan {
 /** The container that comes of an archive's, on this host. Pure but for `newId`. */
 export function planImport(
   archived: Omit<ContainerConfig, 'layers'>,
-  { name, publish, layers, cgroupManager, logPathOf, newId }: ImportIdentity,
+  { name, publish, layers, cgroupManager, cgroupOf, logPathOf, newId }: ImportIdentity,
 ): ImportPlan {
   const id = name === undefined ? archived.id : newId();
   const volumes = new Map<string, ImportedVolume>();
@@ -51,6 +53,7 @@ export function planImport(
     layers,
     mounts,
     cgroupManager,
+    cgroup: cgroupOf?.(id),
     logPath: archived.logDriver === 'none' ? '' : logPathOf(id),
     network: publish === undefined ? network : { ...network, ports: publish },
   };

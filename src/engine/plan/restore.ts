@@ -1,4 +1,4 @@
-import type { Container, ContainerConfig } from '../../model/container.ts';
+import type { Container, ContainerConfig, HandedOver } from '../../model/container.ts';
 import { type Finding, obstacle, ok, refuseObstacles } from './preflight/finding.ts';
 
 export interface RestoreOptions {
@@ -51,6 +51,7 @@ export function restoreFindings(
   } else {
     found.push(ok('state', state.status));
   }
+  if (state.handedOver !== undefined) found.push(inDoubt(config.name, state.handedOver));
   if (complete) {
     found.push(ok('images', 'the checkpoint is complete'));
   } else {
@@ -66,6 +67,19 @@ export function restoreFindings(
   const why = runtime.why === undefined ? '' : `: ${runtime.why}`;
   const sentence = `configured runtime does not support checkpoint/restore${why}`;
   return [...found, obstacle('runtime', 'RUNTIME_UNSUPPORTED', sentence)];
+}
+
+const inDoubt = (name: string, { to }: HandedOver): Finding =>
+  obstacle(
+    'state',
+    'IN_DOUBT',
+    `container ${name} was handed over to ${to}, which has not said whether it runs there`,
+    `Ask it: cryopod migrate --settle ${name}`,
+  );
+
+/** Refuses to run what may run elsewhere. Errors: IN_DOUBT. Pure. */
+export function refuseInDoubt({ config, state }: Container): void {
+  if (state.handedOver !== undefined) refuseObstacles([inDoubt(config.name, state.handedOver)]);
 }
 
 /** What stands in the way of a restore with `--lazy`. Pure. */

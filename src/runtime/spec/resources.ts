@@ -72,11 +72,17 @@ function deviceRules(config: ContainerConfig, facts: SpecFacts): OciDeviceRule[]
  * in common, since runtimes make parents but never remove them, and removing one races with the next container.
  */
 export const cgroupsPath = (config: ContainerConfig): string =>
-  config.cgroupManager === 'systemd' ? `cryopod.slice:cryopod:${config.id}` : cgroupfsPath(config.id);
+  config.cgroupManager === 'systemd'
+    ? `cryopod.slice:cryopod:${cgroupName(config)}`
+    : cgroupfsPath(cgroupName(config));
+
+const cgroupName = ({ id, cgroup }: ContainerConfig): string => cgroup ?? id;
 
 /** Under the cgroupfs manager, from the root of each hierarchy. */
 export const cgroupfsPath = (id: string): string => `/cryopod-${id}`;
 
 /** Where either manager puts it, from the root of each hierarchy. */
 export const cgroupPath = (config: ContainerConfig): string =>
-  config.cgroupManager === 'systemd' ? `/cryopod.slice/cryopod-${config.id}.scope` : cgroupfsPath(config.id);
+  config.cgroupManager === 'systemd'
+    ? `/cryopod.slice/cryopod-${cgroupName(config)}.scope`
+    : cgroupfsPath(cgroupName(config));

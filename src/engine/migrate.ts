@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import type { Container } from '../model/container.ts';
+import { monotonicMicroseconds } from '../system/clock.ts';
+import { linkCommand } from '../wire/link.ts';
+import type { MessageOf, MoveMode } from '../wire/messages.ts';
+import type { EngineContext } from './context.ts';
+import { untilPagesAreIn } from './lazy-pages.ts';
+import { askPatiently } from './migrate/ask.ts';
+import { chooseMode } from './migrate/choose.ts';
+import { departCold } from './migrate/cold.ts';
+import { type Conversation, converse } from './migrate/conversation.ts';
+import { foundThere } from './migrate/found-there.ts';
+import { measureLink } from './migrate/link-speed.ts';
+import { choosePacking } from './migrate/packing.ts';
+import { expectMessage, failureMessage } from './migrate/peer.ts';
+import { departPostCopy } from './migrate/post-copy.ts';
+import { departPreCopy } from './migrate/pre-copy.ts';
+import { migrateFacts, moveRequest } from './migrate/request.ts';
+import type { Departure, DepartureMode, MigrateOptions, MoveFigures } from './migrate/types.ts';
+import { migrateFindings } from './plan/migrate.ts';
+import { refuseObstacles } from './plan/preflight/finding.ts';
+import type { Preflight } from './preflight/checkpoint.ts';
+import { withContainer } from './with-container.ts';
+
+export interface MigrateResult extends MoveFigures {
+  /** The name or ID that the user gave. */
+  readonly input: string;
+  readonly id: string;
+  readonly to: string;
+  readonly mode: MoveMode;
+  /** Why this mode: one sentence without its full stop. */
+  readonly why: string;
+  /** Microseconds. */
+  readonly duration: number;
+  /** Over the link, frames included. */
+  readonly bytesSent: number;
+}
+
+const MODES: Readonly<Record<MoveMode, DepartureMode>> = {
+  cold: departCold,
+  'pre-copy': departPreCopy,
+  'post-copy': departPostCopy,
+};
+
+/**
+ * Moves a running container to another host: it is gone from here once it runs there. Errors: CHECKPOINT_REFUSED,
+ * MIGRATION_REFUSED and what the target refuses, before anything is frozen; LINK_LOST, PEER_INVALID, MIGRATION_FAILED, and
+ * it goes on here, unless the message tells of a checkpoint; IN_DOUBT.
+ */
+export async function migrateContainer(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: MigrateOptions,
+): Promise<MigrateResult> {
+  const begun = monotonicMicroseconds();
+  await untilPagesAreIn(ctx, nameOrId);
+  return await withContainer(ctx, nameOrId, 'migrate', async (container) => {
+    const facts = await migrateFacts(ctx, container);
+    refuseObstacles(migrateFindings(container, options, facts));
+    const link = linkOf(options);
+    const token = randomBytes(16).toString('hex');
+    return await inConversation(ctx, options, async (conversation) => {
+      const request = await moveRequest(ctx, container, options, {
+        token,
+        look: false,
+        memory: facts.memoryBytes,
+      });
+      const target = await negotiate(conversation, link.to, request);
+      refuseObstacles(foundThere(link.to, target));
+      const linkRate = await linkSpeed(conversation, link.to, options);
+      const departure: Departure = {
+        ...link,
+        ctx,
+        container,
+        options,
+        token,
+        target,
+        linkRate,
+        wire: conversation.wire,
+        packing: await choosePacking(options, container.state.pid, linkRate),
+        bytes: request.bytes,
+        pastReturn: conversation.pastReturn,
+        ask: async () => {
+          await conversation.close();
+          return await askPatiently(link, token);
+        },
+      };
+      const { mode, why } = await chooseMode(departure);
+      await conversation.wire.send({ type: 'begin', mode });
+      const figures = await MODES[mode](departure);
+      return {
+        ...figures,
+        input: nameOrId,
+        id: container.config.id,
+        to: link.to,
+        mode,
+        why,
+        duration: monotonicMicroseconds() - begun,
+        bytesSent: conversation.wire.sentBytes(),
+      };
+    });
+  });
+}
+
+const linkOf = ({ host, via }: Pick<MigrateOptions, 'host' | 'via'>) => ({
+  command: linkCommand(host, via),
+  to: host ?? 'the target',
+});
+
+async function inConversation<T>(
+  ctx: EngineContext,
+  options: MigrateOptions,
+  work: (conversation: Conversation) => Promise<T>,
+): Promise<T> {
+  const { bwlimit } = options;
+  const conversation = await converse({ ...linkOf(options), bwlimit, signal: ctx.signal });
+  try {
+    return await work(conversation);
+  } catch (error) {
+    // The target undoes what it did, and need not wait for the link's end.
+    await conversation.wire.send(failureMessage(error)).catch(() => undefined);
+    throw await conversation.explained(error);
+  } finally {
+    await conversation.close();
+  }
+}
+
+async function negotiate(
+  { wire }: Conversation,
+  to: string,
+  request: MessageOf<'request'>,
+): Promise<MessageOf<'findings'>> {
+  await wire.send(request);
+  return await expectMessage(wire, to, 'findings');
+}
+
+/** Bytes a second; undefined where nothing depends on it. */
+async function linkSpeed(
+  { wire }: Conversation,
+  to: string,
+  { mode, compress, bwlimit }: MigrateOptions,
+): Promise<number | undefined> {
+  const skip = mode !== 'auto' && compress !== 'auto';
+  const rate = await measureLink(wire, to, { skip });
+  return rate === undefined ? undefined : Math.min(rate, bwlimit ?? rate);
+}
+
+/** What both hosts say about a migration: here, then there. Nothing is frozen or created. Errors: those of the link. */
+export async function migratePreflight(
+  ctx: EngineContext,
+  nameOrId: string,
+  options: MigrateOptions,
+): Promise<readonly Preflight[]> {
+  return await withContainer(ctx, nameOrId, 'migrate', async (container: Container) => {
+    const facts = await migrateFacts(ctx, container);
+    const here = { input: nameOrId, findings: migrateFindings(container, options, facts) };
+    const { to } = linkOf(options);
+    if (container.state.status !== 'running') return [here];
+    return await inConversation(ctx, options, async (conversation) => {
+      const token = randomBytes(16).toString('hex');
+      const request = await moveRequest(ctx, container, options, {
+        token,
+        look: true,
+        memory: facts.memoryBytes,
+      });
+      const findings = foundThere(to, await negotiate(conversation, to, request));
+      return [here, { input: `${nameOrId} at ${to}`, findings }];
+    });
+  });
+}

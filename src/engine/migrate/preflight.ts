@@ -1,0 +1,59 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MEMBER, MEMBER_DIRECTORY } from '../../archive/members.ts';
+import { openRuntime } from '../../runtime/runtime.ts';
+import { listImages } from '../../state/images.ts';
+import type { MessageOf } from '../../wire/messages.ts';
+import type { Wire } from '../../wire/wire.ts';
+import type { EngineContext } from '../context.ts';
+import { findingsOf, type ImportChoice, settleAddresses } from '../import.ts';
+import { viewOf } from '../import-archive.ts';
+import { lazyAbility } from '../lazy-pages.ts';
+import { passes, refuseObstacles } from '../plan/preflight/finding.ts';
+
+export interface Look {
+  readonly wire: Wire;
+  readonly request: MessageOf<'request'>;
+  /** Empty. */
+  readonly directory: string;
+  readonly choice: ImportChoice;
+}
+
+/**
+ * Judges at the target what is to come as an import is judged, tells the source, and refuses what cannot work. Gives the
+ * choice with its addresses settled. Errors: those of a preflight, ARCHIVE_INVALID.
+ */
+export async function lookAtRequest(
+  ctx: EngineContext,
+  { wire, request, directory, choice }: Look,
+): Promise<ImportChoice> {
+  const place = join(directory, 'request');
+  await mkdir(join(place, MEMBER_DIRECTORY.images), { recursive: true, mode: 0o700 });
+  const contents = {
+    [MEMBER.config]: request.config,
+    [MEMBER.spec]: request.spec,
+    [MEMBER.facts]: request.facts,
+    [MEMBER.network]: request.networks,
+  };
+  for (const [name, content] of Object.entries(contents)) await writeFile(join(place, name), content);
+  const view = await viewOf(place, SOURCE_NAME, undefined);
+  const settled = await settleAddresses(ctx, view, choice);
+  const findings = await findingsOf(ctx, view, settled);
+  const present = listImages(ctx.db).some(({ id }) => id === view.config.imageId);
+  const { runtime, cgroupManager } = view.config;
+  const lazy = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager })).catch(
+    () => undefined,
+  );
+  await wire.send({
+    type: 'findings',
+    findings: findings.map((finding) => ({ ...finding })),
+    lacksImage: !present,
+    lazy: lazy?.criu === true && lazy.runtime.able,
+  });
+  // The source refuses in words of its own.
+  if (!passes(findings) && !request.look) refuseObstacles(findings);
+  return settled;
+}
+
+/** What comes, in messages that go on after it. */
+export const SOURCE_NAME = 'the stream';

@@ -1,0 +1,155 @@
+import type { Container } from '../model/container.ts';
+import { fail, messageOf } from '../model/errors.ts';
+import { advanceArrival, arrivalOf, beginArrival } from '../state/arrivals.ts';
+import { monotonicMicroseconds } from '../system/clock.ts';
+import { faultPoint } from '../system/faults.ts';
+import { logWarning } from '../system/log.ts';
+import type { MessageOf, MoveMode } from '../wire/messages.ts';
+import { openWire, type Wire, type WireEnds } from '../wire/wire.ts';
+import { withScratch } from './checkpoint-view/scratch.ts';
+import type { EngineContext } from './context.ts';
+import { type ImportChoice, settleAddresses, thawArchive } from './import.ts';
+import { receiveCold } from './migrate/cold.ts';
+import { answerProbe } from './migrate/link-speed.ts';
+import { expectMessage, failureMessage, sayHello } from './migrate/peer.ts';
+import { receivePostCopy } from './migrate/post-copy.ts';
+import { receivePreCopy } from './migrate/pre-copy.ts';
+import { lookAtRequest } from './migrate/preflight.ts';
+import { answerSettle } from './migrate/settle-arrival.ts';
+import type { Arrival, ArrivalMode, Arrived } from './migrate/types.ts';
+import { announceAddress } from './network/hand-over.ts';
+
+export interface ReceiveOptions {
+  readonly ends: WireEnds;
+  /** What a container asks for of this host is granted. */
+  readonly trust: boolean;
+}
+
+/** Names the source in errors, which go back to it. */
+const SOURCE = 'the source';
+
+const MODES: Readonly<Record<MoveMode, ArrivalMode>> = {
+  cold: receiveCold,
+  'pre-copy': receivePreCopy,
+  'post-copy': receivePostCopy,
+};
+
+/**
+ * The other side of a migration: takes in one container from a two-way stream, or tells what became of an earlier one.
+ * All that comes is hostile input. Nothing runs here before the source has given the container away, and whatever fails
+ * before leaves nothing; what comes after is recorded under the move's token. Ends when the stream has served. Errors,
+ * which the source has been told of: those of an import, of the wire.
+ */
+export async function receiveContainer(ctx: EngineContext, options: ReceiveOptions): Promise<void> {
+  const wire = await openWire(options.ends, { signal: ctx.signal });
+  try {
+    await sayHello(wire, SOURCE);
+    const message = await expectMessage(wire, SOURCE, 'request', 'settle');
+    if (message.type === 'settle') await answerSettle(ctx, wire, message.token);
+    else await takeIn(ctx, wire, message, options);
+  } catch (error) {
+    await wire.send(failureMessage(error)).catch(() => undefined);
+    throw error;
+  } finally {
+    await wire.finish();
+    wire.close();
+  }
+}
+
+async function takeIn(
+  ctx: EngineContext,
+  wire: Wire,
+  request: MessageOf<'request'>,
+  { trust }: ReceiveOptions,
+): Promise<void> {
+  await withScratch(ctx.store, async (directory) => {
+    const asked = choiceOf(request, trust);
+    const choice = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
+    faultPoint('receive.asked');
+    if (request.look) return;
+    await answerProbe(wire, SOURCE);
+    const { mode } = await expectMessage(wire, SOURCE, 'begin');
+    const arrival: Arrival = { ctx, wire, request, directory, choice };
+    const arrived = await MODES[mode](arrival);
+    faultPoint('receive.taken');
+    await settleIn(arrival, arrived);
+  });
+}
+
+const choiceOf = ({ name, options }: MessageOf<'request'>, trust: boolean): ImportChoice => ({
+  ...options,
+  name,
+  trust,
+  keep: false,
+  tcpClose: false,
+  ignoreStaticIp: false,
+  ignoreStaticMac: false,
+  ignoreRootfs: false,
+  ignoreVolumes: false,
+});
+
+/** The hand-over: from what has come to processes that run, or to nothing. */
+async function settleIn(arrival: Arrival, { archive, lazy }: Arrived): Promise<void> {
+  const { ctx, wire, request } = arrival;
+  const { token } = request;
+  const choice = await settleAddresses(ctx, archive.view, arrival.choice);
+  // A signal from the source's end must not stop what is this host's.
+  const undoing = new AbortController();
+  const stop = (): void => undoing.abort(ctx.signal.reason);
+  ctx.signal.addEventListener('abort', stop);
+  let committedAt = 0;
+  try {
+    await thawArchive(
+      { ...ctx, signal: undoing.signal },
+      archive,
+      { ...choice, lazy },
+      {
+        journal: { token },
+        beforeThaw: async ({ config }) => {
+          await takeOver(wire, ctx, token, config.id);
+          ctx.signal.removeEventListener('abort', stop);
+          committedAt = monotonicMicroseconds();
+        },
+        afterThaw: async (container) => {
+          await noteRunning(arrival, container, monotonicMicroseconds() - committedAt);
+        },
+      },
+    );
+  } catch (error) {
+    const stage = arrivalOf(ctx.db, token)?.stage;
+    if (stage === 'running') return;
+    advanceArrival(ctx.db, token, 'prepared', 'aborted');
+    advanceArrival(ctx.db, token, 'committed', 'failed', messageOf(error));
+    throw error;
+  } finally {
+    ctx.signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Says that all is here and waits for the word that makes it this host's. What it throws leaves nothing. */
+async function takeOver(wire: Wire, ctx: EngineContext, token: string, id: string): Promise<void> {
+  if (!beginArrival(ctx.db, token, id, 'prepared')) {
+    fail('MIGRATION_REFUSED', { message: 'a move with this token has been here before' });
+  }
+  faultPoint('receive.prepared');
+  await wire.send({ type: 'prepared' });
+  faultPoint('receive.told');
+  await expectMessage(wire, SOURCE, 'commit');
+  if (!advanceArrival(ctx.db, token, 'prepared', 'committed')) {
+    fail('MIGRATION_REFUSED', { message: 'the source has taken the container back meanwhile' });
+  }
+  faultPoint('receive.committed');
+}
+
+/** Whether the source hears it does not matter any more. */
+async function noteRunning(
+  { ctx, wire, request }: Arrival,
+  container: Container,
+  micros: number,
+): Promise<void> {
+  advanceArrival(ctx.db, request.token, 'committed', 'running');
+  faultPoint('receive.running');
+  // Its peers find it a little later then.
+  await announceAddress(ctx, container).catch((error: unknown) => logWarning(messageOf(error)));
+  await wire.send({ type: 'running', id: container.config.id, micros }).catch(() => undefined);
+}

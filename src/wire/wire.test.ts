@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { closeSync, writeSync } from 'node:fs';
+import { test } from 'node:test';
+import { isCryopodError } from '../model/errors.ts';
+import { makePipe } from '../system/libc.ts';
+import { linkCommand } from './link.ts';
+import { limitedTo } from './pace.ts';
+import { openWire, type Wire } from './wire.ts';
+
+interface Pair {
+  readonly one: Wire;
+  readonly other: Wire;
+  /** Where the one side's bytes go in and come out. */
+  readonly raw: { readonly write: number };
+}
+
+/** Two wires over two pipes. */
+async function withPair(work: (pair: Pair) => Promise<void>): Promise<void> {
+  const [there, back] = [await makePipe(), await makePipe()];
+  const one = await openWire({ read: back.read, write: there.write });
+  const other = await openWire({ read: there.read, write: back.write });
+  const fds = [there.read, there.write, back.read, back.write];
+  try {
+    closeSync(there.read);
+    closeSync(back.write);
+    closeSync(back.read);
+    await work({ one, other, raw: { write: there.write } });
+  } finally {
+    one.close();
+    other.close();
+    closeSync(fds[1] ?? -1);
+    await Promise.all([one.ended, other.ended]);
+  }
+}
+
+async function readPart(wire: Wire, channel: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  const from = wire.channel(channel);
+  for (let part = await from.read(); part !== undefined; part = await from.read())
+    parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+
+test('channels and messages share a stream without getting mixed up, both ways at once', async () => {
+  await withPair(async ({ one, other }) => {
+    const big = Buffer.alloc(5 << 20, 'a');
+    const small = Buffer.from('small');
+    const send = async (wire: Wire, channel: number, bytes: Buffer): Promise<void> => {
+      await wire.channel(channel).write(bytes);
+      await wire.channel(channel).end();
+    };
+    const sending = [
+      send(one, 1, big),
+      send(one, 2, small),
+      send(other, 1, small),
+      one.send({ type: 'probe' }),
+    ];
+    const [first, second, third, message] = await Promise.all([
+      readPart(other, 1),
+      readPart(other, 2),
+      readPart(one, 1),
+      other.receive(),
+      ...sending,
+    ]);
+    assert.equal(first.equals(big), true);
+    assert.deepEqual([second.toString(), third.toString(), message.type], ['small', 'small', 'probe']);
+    assert.equal(one.sentBytes() > big.length, true);
+  });
+});
+
+test('what the other side said before it went is heard, and then that it went', async () => {
+  await withPair(async ({ one, other }) => {
+    await other.send({ type: 'failed', code: 'NO_SPACE', message: 'full' });
+    await other.finish();
+    other.close();
+    assert.equal((await one.receive()).type, 'failed');
+    await assert.rejects(one.receive(), (error) => isCryopodError(error, 'LINK_LOST'));
+    await assert.rejects(one.channel(1).read(), (error) => isCryopodError(error, 'LINK_LOST'));
+  });
+});
+
+test('what is no message of the protocol ends the conversation', async () => {
+  await withPair(async ({ other, raw }) => {
+    writeSync(raw.write, 'Welcome to this host!\n');
+    await assert.rejects(other.receive(), (error) => isCryopodError(error, 'PEER_INVALID'));
+  });
+});
+
+test('a limited pace lets out so many bytes a second, and does not save up for a pause', async () => {
+  let time = 0;
+  const pace = limitedTo(
+    1000,
+    () => time,
+    async (milliseconds) => {
+      time += milliseconds;
+    },
+  );
+  for (let sent = 0; sent < 10; sent += 1) await pace(500);
+  assert.equal(time, 5000);
+  time += 60_000;
+  for (let sent = 0; sent < 10; sent += 1) await pace(500);
+  assert.equal(time, 65_000 + 4900);
+});
+
+test('the command of a link is ssh, or words split as rsync splits them', () => {
+  assert.deepEqual(linkCommand('root@b', undefined).slice(-4), ['--', 'root@b', 'cryopod', 'receive']);
+  assert.deepEqual(linkCommand('b', `ssh -i 'my key' -o"A B"=c`), [
+    'ssh',
+    '-i',
+    'my key',
+    '-oA B=c',
+    'b',
+    'cryopod',
+    'receive',
+  ]);
+  assert.deepEqual(linkCommand(undefined, 'env X=1'), ['env', 'X=1', 'cryopod', 'receive']);
+  for (const bad of [
+    () => linkCommand('-oProxyCommand=x', undefined),
+    () => linkCommand(undefined, undefined),
+    () => linkCommand(undefined, ' '),
+    () => linkCommand('b', `ssh 'open`),
+  ]) {
+    assert.throws(bad, (error) => isCryopodError(error, 'USAGE'));
+  }
+});

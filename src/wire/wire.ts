@@ -1,0 +1,172 @@
+import { Socket } from 'node:net';
+import { fail, messageOf } from '../model/errors.ts';
+import { duplicateDescriptor, enlargePipe } from '../system/libc.ts';
+import { type FrameEvent, type FrameKind, frameHeader, frameParser, MAX_DATA_BYTES } from './frames.ts';
+import { type Mailbox, mailbox } from './mailbox.ts';
+import { formatMessage, type Message, parseMessage } from './messages.ts';
+import { type Pace, unlimited } from './pace.ts';
+
+/** Pipes or sockets; a two-way stream is given as both. They are duplicated: the caller keeps and closes its own. */
+export interface WireEnds {
+  readonly read: number;
+  readonly write: number;
+}
+
+export interface WireOptions {
+  /** How fast data may go out. Messages are not held back. */
+  readonly pace?: Pace | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Messages and channels of data on one two-way byte stream. The other side is not trusted: whatever it sends has limits.
+ * Whoever reads slowly holds back the whole stream, so that each channel in use must be read. Errors of every call:
+ * LINK_LOST (the stream has ended or broken), PEER_INVALID, INTERRUPTED; after one, only `close` is of use.
+ */
+export interface Wire {
+  readonly send: (message: Message) => Promise<void>;
+  /** The next message. */
+  readonly receive: () => Promise<Message>;
+  readonly channel: (number: number) => Channel;
+  /** Bytes that have gone out, frames included. */
+  readonly sentBytes: () => number;
+  /** Resolves, and never rejects, once nothing more can come. */
+  readonly ended: Promise<void>;
+  /** Nothing more will be sent; the other side reads to the end of what was. */
+  readonly finish: () => Promise<void>;
+  /** Drops everything at once. Idempotent. */
+  readonly close: () => void;
+}
+
+/** Data of one kind, in parts. The two directions have nothing to do with each other. */
+export interface Channel {
+  /** Returns when the bytes have been handed to the system; they may be changed then. */
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+  /** Ends a part. */
+  readonly end: () => Promise<void>;
+  /** The next bytes of a part; undefined at its end, after which the next part begins. One call at a time. */
+  readonly read: () => Promise<Buffer | undefined>;
+}
+
+/** Messages that wait to be received; a peer that sends more is held back. */
+const MAX_WAITING = 64;
+const PIPE_BYTES = 1 << 20;
+
+export async function openWire(
+  ends: WireEnds,
+  { pace = unlimited, signal }: WireOptions = {},
+): Promise<Wire> {
+  const input = await openEnd(ends.read, 'read');
+  const output = await openEnd(ends.write, 'write');
+  const messages = mailbox<Message>(MAX_WAITING);
+  const channels = new Map<number, Mailbox<Buffer | 'end'>>();
+  const incoming = (number: number): Mailbox<Buffer | 'end'> => {
+    const known = channels.get(number) ?? mailbox(1);
+    channels.set(number, known);
+    return known;
+  };
+  let sent = 0;
+  let failure: unknown;
+  const stop = (error: unknown): void => {
+    failure ??= error;
+    messages.fail(failure);
+    for (const channel of channels.values()) channel.fail(failure);
+  };
+  const close = (): void => {
+    input.destroy();
+    output.destroy();
+  };
+  const frame = (kind: FrameKind, channel: number, bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) return reject(failure);
+      const header = frameHeader(kind, channel, bytes.length);
+      const done = (error?: Error | null): void => {
+        if (error === undefined || error === null) resolve();
+        else reject(failure ?? lost(error));
+      };
+      sent += header.length + bytes.length;
+      output.cork();
+      output.write(header, bytes.length === 0 ? done : undefined);
+      if (bytes.length > 0) output.write(bytes, done);
+      output.uncork();
+    });
+  const abort = (): void => {
+    stop(signal?.reason);
+    close();
+  };
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  output.on('error', () => undefined);
+  const ended = readAll(input, { messages, incoming })
+    .catch(stop)
+    .finally(() => {
+      signal?.removeEventListener('abort', abort);
+      stop(lost());
+    });
+  return {
+    send: (message) => frame('message', 0, formatMessage(message)),
+    receive: () => messages.take(),
+    channel: (number) => ({
+      write: async (bytes) => {
+        for (let at = 0; at < bytes.length; at += MAX_DATA_BYTES) {
+          const part = bytes.subarray(at, at + MAX_DATA_BYTES);
+          await pace(part.length);
+          await frame('data', number, part);
+        }
+      },
+      end: () => frame('end', number, Buffer.alloc(0)),
+      read: async () => {
+        const box = incoming(number);
+        if (failure !== undefined) box.fail(failure);
+        const part = await box.take();
+        return part === 'end' ? undefined : part;
+      },
+    }),
+    sentBytes: () => sent,
+    ended,
+    finish: () => new Promise((resolve) => output.end(resolve)),
+    close,
+  };
+}
+
+async function openEnd(fd: number, way: 'read' | 'write'): Promise<Socket> {
+  const own = await duplicateDescriptor(fd);
+  await enlargePipe(own, PIPE_BYTES);
+  return new Socket({ fd: own, readable: way === 'read', writable: way === 'write' });
+}
+
+interface Sorting {
+  readonly messages: Mailbox<Message>;
+  readonly incoming: (channel: number) => Mailbox<Buffer | 'end'>;
+}
+
+async function readAll(input: Socket, { messages, incoming }: Sorting): Promise<void> {
+  const parser = frameParser();
+  try {
+    for await (const chunk of input as AsyncIterable<Buffer>) {
+      for (const event of parser.push(chunk)) await sort(event, { messages, incoming });
+    }
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) throw lost(error);
+    throw error;
+  }
+}
+
+async function sort(event: FrameEvent, { messages, incoming }: Sorting): Promise<void> {
+  if (event.kind === 'message') return await messages.put(parseMessage(event.bytes));
+  return await incoming(event.channel).put(event.kind === 'end' ? 'end' : event.bytes);
+}
+
+const lost = (error?: unknown): unknown => {
+  try {
+    return fail('LINK_LOST', {
+      message:
+        error === undefined
+          ? 'the link to the other side has ended'
+          : `the link to the other side broke: ${messageOf(error)}`,
+      cause: error,
+    });
+  } catch (made) {
+    return made;
+  }
+};
