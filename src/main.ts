@@ -42,6 +42,10 @@ function makeContext(globals: Globals, argv: readonly string[]): CliContext {
       process.stderr.write(renderError(error));
     },
     ...signals,
+    takeStreams: () => {
+      process.stdout.off('error', endWithReader);
+      return { input: process.stdin, output: process.stdout };
+    },
     argv,
   };
 }
@@ -117,9 +121,10 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Output to a reader that has gone away (`cryopod ps | head -1`) is not an error worth a stack trace. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+function endWithReader(error: NodeJS.ErrnoException): void {
   process.exit(error.code === 'EPIPE' ? 0 : ERROR_TABLE.INTERNAL.exit);
-});
+}
+process.stdout.on('error', endWithReader);
 
 // Nor are diagnostics that nobody can read any more, as those of a process that outlives the command that started it.
 process.stderr.on('error', () => undefined);

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import type { EngineContext } from '../engine/context.ts';
 
 /** What a command gets: the engine, opened on first use, and the terminal's side of things. */
@@ -12,6 +13,8 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** Signals go to `handler` from now on instead of interrupting; returns what ends that. */
   readonly takeSignals: (handler: (name: NodeJS.Signals) => void) => () => void;
+  /** stdin and stdout as a two-way stream. Nothing else may print then; a reader that goes away does not end the program. */
+  readonly takeStreams: () => { readonly input: Readable; readonly output: Writable };
   /** The command line without the program, for inspect's CreateCommand. */
   readonly argv: readonly string[];
 }

@@ -41,7 +41,7 @@ const MODES: Readonly<Record<MoveMode, ArrivalMode>> = {
  * which the source has been told of: those of an import, of the wire.
  */
 export async function receiveContainer(ctx: EngineContext, options: ReceiveOptions): Promise<void> {
-  const wire = await openWire(options.ends, { signal: ctx.signal });
+  const wire = openWire(options.ends, { signal: ctx.signal });
   try {
     await sayHello(wire, SOURCE);
     const message = await expectMessage(wire, SOURCE, 'request', 'settle');
@@ -51,7 +51,6 @@ export async function receiveContainer(ctx: EngineContext, options: ReceiveOptio
     await wire.send(failureMessage(error)).catch(() => undefined);
     throw error;
   } finally {
-    await wire.finish();
     wire.close();
   }
 }

@@ -18,7 +18,6 @@ const S_IFIFO = 0o010000;
 /** fcntl(2). */
 const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
-const F_DUPFD_CLOEXEC = 1030;
 /** Numbers of system calls that are the same on all machines (asm-generic/unistd.h). */
 const PIDFD_OPEN = 434;
 const PIDFD_GETFD = 438;
@@ -139,14 +138,6 @@ export async function makeSocketPair(): Promise<readonly [number, number]> {
 export async function enlargePipe(fd: number, bytes: number): Promise<boolean> {
   const calls = await libc();
   return calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes) !== -1;
-}
-
-/** Another descriptor of the same open file, which no child gets; the caller closes it. Throws EBADF. */
-export async function duplicateDescriptor(fd: number): Promise<number> {
-  const calls = await libc();
-  const copy = calls.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 3);
-  check(copy, calls, `duplicate descriptor ${fd}`);
-  return copy;
 }
 
 /** Sets an extended attribute of `path` itself (a symbolic link is not followed). */

@@ -30,8 +30,8 @@ export interface RunOptions {
   readonly onSpawn?: ((child: ChildProcess) => void) | undefined;
   /** Takes the place of `input`: 'pipe' where onSpawn feeds the child's stdin. */
   readonly stdin?: 'pipe' | undefined;
-  /** Default: captured, at most `maxOutput` bytes of each. */
-  readonly stdout?: StdioTarget | undefined;
+  /** Default: captured, at most `maxOutput` bytes of each. 'stream': read by whom onSpawn gives it to, however slowly. */
+  readonly stdout?: StdioTarget | 'stream' | undefined;
   readonly stderr?: StdioTarget | undefined;
   /** File descriptors that the child gets as 3, 4, … */
   readonly extraFds?: readonly number[] | undefined;
@@ -68,7 +68,8 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const child = withUmask(options.umask, () => spawn(program, args, spawnOptions(options)));
   const endTrace = beginTrace(options.quietArguments === true ? program : command.join(' '), child.pid);
   if (child.pid !== undefined) options.onSpawn?.(child);
-  const stdout = collect(child, 'stdout', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
+  const isRead = options.stdout === 'stream';
+  const stdout = isRead ? () => '' : collect(child, 'stdout', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
   const stderr = collect(child, 'stderr', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
   if (typeof options.input === 'string' && child.stdin !== null) {
     // A child that ends without reading its input makes this pipe break; its exit status tells the story.
@@ -135,7 +136,12 @@ function spawnOptions(options: RunOptions): SpawnOptions {
     cwd: options.cwd,
     detached: options.newSession ?? true,
     env: childEnvironment(options.env),
-    stdio: [stdin, options.stdout ?? 'pipe', options.stderr ?? 'pipe', ...(options.extraFds ?? [])],
+    stdio: [
+      stdin,
+      options.stdout === 'stream' ? 'pipe' : (options.stdout ?? 'pipe'),
+      options.stderr ?? 'pipe',
+      ...(options.extraFds ?? []),
+    ],
   };
 }
 
@@ -178,7 +184,7 @@ function watchForEnd(child: ChildProcess, options: RunOptions): Promise<Ending> 
       if (error.code === 'ENOENT') resolve({ code: null, signal: null, missing: true });
       else reject(error);
     });
-    child.once('exit', () => closeWhenQuiet(child));
+    child.once('exit', () => closeWhenQuiet(child, options));
     child.once('close', (code, signal) => {
       settle();
       resolve({ code, signal, missing: false });
@@ -190,8 +196,9 @@ function watchForEnd(child: ChildProcess, options: RunOptions): Promise<Ending> 
 const QUIET_MS = 1000;
 
 /** What a program has left behind may hold its pipes open for good: they are let go once nothing comes any more. */
-function closeWhenQuiet(child: ChildProcess): void {
-  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+function closeWhenQuiet(child: ChildProcess, { stdout }: RunOptions): void {
+  const collected = stdout === 'stream' ? [child.stderr] : [child.stdout, child.stderr];
+  const streams = collected.filter((stream) => stream !== null);
   const timer = setTimeout(() => {
     for (const stream of streams) stream.destroy();
   }, QUIET_MS);

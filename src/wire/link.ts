@@ -1,7 +1,5 @@
-import { closeSync } from 'node:fs';
 import { fail } from '../model/errors.ts';
-import { makePipe } from '../system/libc.ts';
-import { type RunResult, run } from '../system/process.ts';
+import { failRun, type RunResult, run } from '../system/process.ts';
 import type { WireEnds } from './wire.ts';
 
 /** A program whose stdin and stdout lead to the other host. */
@@ -10,7 +8,7 @@ export interface Link {
   readonly ends: WireEnds;
   /** How it ended; never rejects. */
   readonly ended: Promise<RunResult>;
-  /** Ends the program and closes the pipes. Waits for its end. Idempotent. */
+  /** Waits for the program's end, which its closed pipes are to bring about; ends it where that takes too long. */
   readonly close: () => Promise<void>;
 }
 
@@ -56,34 +54,36 @@ function splitWords(text: string): string[] {
 /** ssh finds the user's keys and agent by these. */
 const PASSED_ON = ['SSH_AUTH_SOCK', 'USER', 'LOGNAME', 'KRB5CCNAME'];
 
-/** Starts the command in a session of its own, so that a Ctrl-C reaches cryopod alone. */
+/** Milliseconds for the other side to come to its end. */
+const END_LIMIT_MS = 10_000;
+
+/** Starts the command in a session of its own, so that a Ctrl-C reaches cryopod alone. Errors: PROGRAM_MISSING. */
 export async function openLink(command: readonly string[]): Promise<Link> {
-  const [there, back] = [await makePipe(), await makePipe()];
   const ending = new AbortController();
   const env = Object.fromEntries(
     PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );
+  const started = Promise.withResolvers<WireEnds>();
   const ended = run(command, {
-    input: there.read,
-    stdout: back.write,
+    stdin: 'pipe',
+    stdout: 'stream',
     env,
     newSession: true,
     signal: ending.signal,
+    onSpawn: ({ stdin, stdout }) => {
+      if (stdin !== null && stdout !== null) started.resolve({ input: stdout, output: stdin });
+    },
   });
-  closeSync(there.read);
-  closeSync(back.write);
-  let isOpen = true;
+  const first = await Promise.race([started.promise, ended]);
+  if (!('input' in first)) return failRun(first, 'reach the other host');
   return {
     command,
-    ends: { read: back.read, write: there.write },
+    ends: first,
     ended,
     close: async () => {
-      ending.abort();
+      const limit = setTimeout(() => ending.abort(), END_LIMIT_MS);
       await ended;
-      if (!isOpen) return;
-      isOpen = false;
-      closeSync(back.read);
-      closeSync(there.write);
+      clearTimeout(limit);
     },
   };
 }

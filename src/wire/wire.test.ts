@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { closeSync, writeSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { isCryopodError } from '../model/errors.ts';
-import { makePipe } from '../system/libc.ts';
 import { linkCommand } from './link.ts';
 import { limitedTo } from './pace.ts';
 import { openWire, type Wire } from './wire.ts';
@@ -10,25 +9,20 @@ import { openWire, type Wire } from './wire.ts';
 interface Pair {
   readonly one: Wire;
   readonly other: Wire;
-  /** Where the one side's bytes go in and come out. */
-  readonly raw: { readonly write: number };
+  /** What the other side reads. */
+  readonly raw: PassThrough;
 }
 
-/** Two wires over two pipes. */
+/** Two wires that lead to each other. */
 async function withPair(work: (pair: Pair) => Promise<void>): Promise<void> {
-  const [there, back] = [await makePipe(), await makePipe()];
-  const one = await openWire({ read: back.read, write: there.write });
-  const other = await openWire({ read: there.read, write: back.write });
-  const fds = [there.read, there.write, back.read, back.write];
+  const [there, back] = [new PassThrough(), new PassThrough()];
+  const one = openWire({ input: back, output: there });
+  const other = openWire({ input: there, output: back });
   try {
-    closeSync(there.read);
-    closeSync(back.write);
-    closeSync(back.read);
-    await work({ one, other, raw: { write: there.write } });
+    await work({ one, other, raw: there });
   } finally {
     one.close();
     other.close();
-    closeSync(fds[1] ?? -1);
     await Promise.all([one.ended, other.ended]);
   }
 }
@@ -71,7 +65,6 @@ test('channels and messages share a stream without getting mixed up, both ways a
 test('what the other side said before it went is heard, and then that it went', async () => {
   await withPair(async ({ one, other }) => {
     await other.send({ type: 'failed', code: 'NO_SPACE', message: 'full' });
-    await other.finish();
     other.close();
     assert.equal((await one.receive()).type, 'failed');
     await assert.rejects(one.receive(), (error) => isCryopodError(error, 'LINK_LOST'));
@@ -81,7 +74,7 @@ test('what the other side said before it went is heard, and then that it went', 
 
 test('what is no message of the protocol ends the conversation', async () => {
   await withPair(async ({ other, raw }) => {
-    writeSync(raw.write, 'Welcome to this host!\n');
+    raw.write('Welcome to this host!\n');
     await assert.rejects(other.receive(), (error) => isCryopodError(error, 'PEER_INVALID'));
   });
 });

@@ -1,15 +1,14 @@
-import { Socket } from 'node:net';
-import { fail, messageOf } from '../model/errors.ts';
-import { duplicateDescriptor, enlargePipe } from '../system/libc.ts';
+import type { Readable, Writable } from 'node:stream';
+import { fail, isCryopodError, messageOf } from '../model/errors.ts';
 import { type FrameEvent, type FrameKind, frameHeader, frameParser, MAX_DATA_BYTES } from './frames.ts';
 import { type Mailbox, mailbox } from './mailbox.ts';
 import { formatMessage, type Message, parseMessage } from './messages.ts';
 import { type Pace, unlimited } from './pace.ts';
 
-/** Pipes or sockets; a two-way stream is given as both. They are duplicated: the caller keeps and closes its own. */
+/** The two directions of a stream, such as a program's pipes or this program's own. */
 export interface WireEnds {
-  readonly read: number;
-  readonly write: number;
+  readonly input: Readable;
+  readonly output: Writable;
 }
 
 export interface WireOptions {
@@ -32,8 +31,6 @@ export interface Wire {
   readonly sentBytes: () => number;
   /** Resolves, and never rejects, once nothing more can come. */
   readonly ended: Promise<void>;
-  /** Nothing more will be sent; the other side reads to the end of what was. */
-  readonly finish: () => Promise<void>;
   /** Drops everything at once. Idempotent. */
   readonly close: () => void;
 }
@@ -50,14 +47,8 @@ export interface Channel {
 
 /** Messages that wait to be received; a peer that sends more is held back. */
 const MAX_WAITING = 64;
-const PIPE_BYTES = 1 << 20;
 
-export async function openWire(
-  ends: WireEnds,
-  { pace = unlimited, signal }: WireOptions = {},
-): Promise<Wire> {
-  const input = await openEnd(ends.read, 'read');
-  const output = await openEnd(ends.write, 'write');
+export function openWire({ input, output }: WireEnds, { pace = unlimited, signal }: WireOptions = {}): Wire {
   const messages = mailbox<Message>(MAX_WAITING);
   const channels = new Map<number, Mailbox<Buffer | 'end'>>();
   const incoming = (number: number): Mailbox<Buffer | 'end'> => {
@@ -124,15 +115,8 @@ export async function openWire(
     }),
     sentBytes: () => sent,
     ended,
-    finish: () => new Promise((resolve) => output.end(resolve)),
     close,
   };
-}
-
-async function openEnd(fd: number, way: 'read' | 'write'): Promise<Socket> {
-  const own = await duplicateDescriptor(fd);
-  await enlargePipe(own, PIPE_BYTES);
-  return new Socket({ fd: own, readable: way === 'read', writable: way === 'write' });
 }
 
 interface Sorting {
@@ -140,15 +124,15 @@ interface Sorting {
   readonly incoming: (channel: number) => Mailbox<Buffer | 'end'>;
 }
 
-async function readAll(input: Socket, { messages, incoming }: Sorting): Promise<void> {
+async function readAll(input: Readable, { messages, incoming }: Sorting): Promise<void> {
   const parser = frameParser();
   try {
     for await (const chunk of input as AsyncIterable<Buffer>) {
       for (const event of parser.push(chunk)) await sort(event, { messages, incoming });
     }
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw lost(error);
-    throw error;
+    if (isCryopodError(error)) throw error;
+    throw lost(error);
   }
 }
 

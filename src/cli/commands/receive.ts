@@ -16,10 +16,7 @@ export const command = defineCommand({
     const interruption = new AbortController();
     ctx.signal.addEventListener('abort', () => interruption.abort(ctx.signal.reason));
     ctx.takeSignals((name) => interruption.abort(new Error(`interrupted by ${name}`)));
-    await receiveContainer(
-      { ...engine, signal: interruption.signal },
-      { ends: { read: 0, write: 1 }, trust },
-    );
+    await receiveContainer({ ...engine, signal: interruption.signal }, { ends: ctx.takeStreams(), trust });
     return 0;
   },
 });

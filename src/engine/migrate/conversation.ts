@@ -33,7 +33,7 @@ export async function converse({ to, command, bwlimit, signal }: ConversationOpt
   signal.addEventListener('abort', interrupt);
   const pastReturn = (): void => signal.removeEventListener('abort', interrupt);
   const pace = bwlimit === undefined ? unlimited : limitedTo(bwlimit);
-  const wire = await openWire(link.ends, { pace, signal: breaking.signal });
+  const wire = openWire(link.ends, { pace, signal: breaking.signal });
   const close = async (): Promise<void> => {
     pastReturn();
     wire.close();

@@ -7,7 +7,7 @@ import { expectMessage } from './peer.ts';
 const BLOCK = 256 << 10;
 /** Milliseconds of sending, and the most that is sent. */
 const LIMIT_MS = 150;
-const LIMIT_BYTES = 32 << 20;
+const LIMIT_BYTES = 8 << 20;
 
 /** Bytes a second that the link takes, measured; undefined where it is not to be measured. The target must be asked to answer. */
 export async function measureLink(

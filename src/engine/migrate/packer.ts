@@ -1,10 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import { closeSync } from 'node:fs';
-import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { PIPE_BYTES } from '../../archive/writer-pump.ts';
 import { CryopodError } from '../../model/errors.ts';
-import { enlargePipe, makePipe } from '../../system/libc.ts';
 import { failRun, type RunResult, run } from '../../system/process.ts';
 import type { Channel } from '../../wire/wire.ts';
 
@@ -23,27 +19,21 @@ interface Filter {
 }
 
 async function openFilter(command: readonly string[]): Promise<Filter> {
-  const pipe = await makePipe();
-  await enlargePipe(pipe.read, PIPE_BYTES);
   const stopping = new AbortController();
-  const started = Promise.withResolvers<Writable>();
+  const started = Promise.withResolvers<Pick<Filter, 'input' | 'output'>>();
   const ended = run(command, {
     stdin: 'pipe',
-    stdout: pipe.write,
+    stdout: 'stream',
     signal: stopping.signal,
-    onSpawn: ({ stdin }: ChildProcess) => {
-      if (stdin !== null) started.resolve(stdin);
+    onSpawn: ({ stdin, stdout }: ChildProcess) => {
+      if (stdin !== null && stdout !== null) started.resolve({ input: stdin, output: stdout });
     },
-  }).finally(() => started.reject(new Error(`${command[0]} was not started`)));
-  ended.catch(() => undefined);
-  closeSync(pipe.write);
-  const output = new Socket({ fd: pipe.read, readable: true, writable: false });
-  started.promise.catch(() => undefined);
-  const result = await Promise.race([started.promise, ended]);
-  if (!('write' in result)) failRun(result, 'compress what is sent');
+  });
+  const first = await Promise.race([started.promise, ended]);
+  if (!('input' in first)) return failRun(first, 'compress what is sent');
   // A program that has ended breaks the pipe: how it ended tells the story.
-  result.on('error', () => undefined);
-  return { input: result, output, ended, stop: () => stopping.abort() };
+  first.input.on('error', () => undefined);
+  return { ...first, ended, stop: () => stopping.abort() };
 }
 
 const writeTo = (input: Writable, bytes: Uint8Array): Promise<void> =>
