@@ -1,35 +1,25 @@
 import { closeSync } from 'node:fs';
-import { enlargePipe, makePipe } from '../system/libc.ts';
+import { enlargePipe, makePipe, moveBytes } from '../system/libc.ts';
 import { type RunResult, run } from '../system/process.ts';
-import { failInterrupted, failWriter } from './writer-errors.ts';
+import { failWriter } from './writer-errors.ts';
 import type { ArchiveOutput } from './writer-output.ts';
 import { PIPE_BYTES, writeAll } from './writer-pump.ts';
 
 /** One frame under way. */
 export interface Compressor {
   readonly put: (bytes: Uint8Array) => Promise<void>;
+  /** Moves what a pipe or file holds at most, without a copy through this process. Gives the bytes, 0 at its end. */
+  readonly move: (fd: number, bytes: number) => Promise<number>;
   /** Waits until all is in the output. Must be called, also after a failure, which it then passes over. */
   readonly end: () => Promise<void>;
 }
 
-/** Starts a program that puts a frame at the output's end, or passes the bytes on where there is none. */
+/** Starts a program that puts a frame at the output's end. */
 export async function openCompressor(
   output: ArchiveOutput,
-  command: readonly string[] | undefined,
+  command: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Compressor> {
-  const check = (): void => {
-    if (signal?.aborted === true) failInterrupted(output.place());
-  };
-  if (command === undefined) {
-    return {
-      put: (bytes) => {
-        check();
-        return output.append(bytes);
-      },
-      end: async () => check(),
-    };
-  }
   const pipe = await makePipe();
   await enlargePipe(pipe.write, PIPE_BYTES);
   // Signals from the terminal reach it through `signal`, in order.
@@ -47,16 +37,18 @@ function feed(fd: number, ended: Promise<RunResult>, explain: (result: RunResult
     const result = await ended;
     if (!result.ok) explain(result);
   };
+  const explained = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      // It has ended, which breaks the pipe: its own words tell why.
+      await end();
+      throw error;
+    }
+  };
   return {
-    put: async (bytes) => {
-      try {
-        await writeAll(fd, bytes, null);
-      } catch (error) {
-        // It has ended, which breaks the pipe: its own words tell why.
-        await end();
-        throw error;
-      }
-    },
+    put: (bytes) => explained(writeAll(fd, bytes, null)),
+    move: (from, bytes) => explained(moveBytes(from, fd, bytes)),
     end,
   };
 }

@@ -14,6 +14,8 @@ export interface ByteSource {
   readonly next: () => Promise<Buffer | undefined>;
   /** How far the source was read; undefined where it is no regular file. */
   readonly stored?: (() => Stored | undefined) | undefined;
+  /** What it gives was held against the check of its frame (XXH64, CRC-32) once the archive's end is sound. */
+  readonly isChecked?: boolean | undefined;
 }
 
 /** The uncompressed bytes of an archive. */
@@ -169,6 +171,7 @@ function opened(
   const parts = partReader(fd);
   return {
     compression,
+    isChecked: compression !== 'none',
     next: parts.next,
     stored: () => storedOf(sourceFd),
     hasEnded: parts.hasEnded,

@@ -20,7 +20,7 @@ export const MEMBER = {
   facts: 'cryopod.json',
   /** cryopod's own: the base image as an OCI archive (`--with-image`). */
   image: 'cryopod-image.tar',
-  /** cryopod's own, the last member: size and SHA-256 of every member before it. */
+  /** cryopod's own, the last member: what every member before it is to be. */
   sums: 'cryopod.sums',
 } as const;
 
@@ -49,14 +49,18 @@ export interface MemberDigest {
   readonly name: string;
   /** Bytes, uncompressed. */
   readonly size: number;
-  /** 64 hexadecimal digits, of the uncompressed content. */
-  readonly sha256: string;
+  /**
+   * 64 hexadecimal digits, of the uncompressed content. Undefined for what a program has compressed in a frame of its own,
+   * which carries a check of its own (XXH64 of zstd, CRC-32 of gzip).
+   */
+  readonly sha256?: string | undefined;
 }
 
 /** Content of {@link MEMBER.sums}. */
 export interface ArchiveSums {
-  readonly version: 1;
+  /** 1: all members have a digest. */
+  readonly version: 1 | 2;
   readonly members: readonly MemberDigest[];
-  /** SHA-256 of the lines `SHA256  SIZE  NAME\n` of all members in their order: of the whole. */
+  /** SHA-256 of the lines `SHA256  SIZE  NAME\n` of all members in their order, `-` for no digest: of the whole. */
   readonly sha256: string;
 }

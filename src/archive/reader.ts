@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fail, isCryopodError } from '../model/errors.ts';
+import { sha256OfFd } from '../system/sha256.ts';
 import { type ByteSource, describeSource, failInterrupted, openArchive } from './decompressor.ts';
-import { MEMBER, type MemberDigest, PARENT_LINK } from './members.ts';
+import { type ArchiveSums, MEMBER, type MemberDigest, PARENT_LINK } from './members.ts';
 import { append, type MemberFiles, memberFiles } from './reader-files.ts';
 import { checkMemberSize, type PlacedMember, placeMember } from './reader-names.ts';
 import { checkSums, parseSums } from './sums.ts';
@@ -10,6 +13,9 @@ import type { MemberEntry, MemberSource, UnpackedArchive, UnpackRequest } from '
 
 /** No container has as many images; each costs memory here and a file there. */
 const MAX_MEMBERS = 100_000;
+
+/** Bytes up to which a member is hashed in any case, since it costs nothing that could be measured. */
+const SMALL_MEMBER = 1 << 20;
 
 const invalid = (message: string): never => fail('ARCHIVE_INVALID', { message });
 
@@ -90,14 +96,39 @@ export async function takeMembers(
   await source.drain();
   const { sums, digests, members, unknown } = reading;
   if (digests.length === 0) invalid('it holds no members');
-  if (sums !== undefined) checkSums(parseSums(sums), digests);
-  return { members, unknown, verified: sums !== undefined };
+  const verified = sums !== undefined && (await agrees(reading, parseSums(sums)));
+  return { members, unknown, verified };
+}
+
+/**
+ * Holds what was read against the sums. What was not hashed on its way, because its frame's own check is enough for
+ * archives of today, is hashed now where older ones tell a digest. Whether everything was checked in one of these ways.
+ */
+async function agrees({ digests, request, source }: Reading, expected: ArchiveSums): Promise<boolean> {
+  const told = new Map(expected.members.map(({ name, sha256 }) => [name, sha256]));
+  const members: MemberDigest[] = [];
+  for (const member of digests) {
+    const isOpen = member.sha256 === undefined && told.get(member.name) !== undefined;
+    members.push(isOpen ? { ...member, sha256: await hashMember(request, member.name) } : member);
+  }
+  checkSums(expected, members);
+  return source.isChecked === true || expected.members.every(({ sha256 }) => sha256 !== undefined);
+}
+
+async function hashMember({ directory, signal }: MemberRequest, name: string): Promise<string> {
+  const file = await open(join(directory, name), 'r');
+  try {
+    return await sha256OfFd(file.fd, name, signal);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Counts bytes, and stops between two parts when the signal says so. */
 function withProgress(source: ByteSource, { progress, signal }: MemberRequest): ByteSource {
   let bytes = 0;
   return {
+    isChecked: source.isChecked,
     next: async () => {
       if (signal?.aborted === true) fail('INTERRUPTED', { message: 'reading the archive was interrupted' });
       const part = await source.next();
@@ -161,10 +192,12 @@ async function readContent(
 ): Promise<MemberDigest> {
   const { name } = member;
   const { source, files } = reading;
-  const hash = createHash('sha256');
+  const isWanted = isWritten(reading, member);
+  const isLarge = entry.size !== undefined && entry.size > SMALL_MEMBER;
+  const hash = isWanted && isLarge && source.isChecked === true ? undefined : createHash('sha256');
   const kept: Buffer[] = [];
   let size = 0;
-  const file = isWritten(reading, member) ? await files.create(name) : undefined;
+  const file = isWanted ? await files.create(name) : undefined;
   try {
     for (let part = await source.content(); part !== undefined; part = await source.content()) {
       size += part.length;
@@ -174,7 +207,7 @@ async function readContent(
       }
       // The thread that writes works while this one hashes.
       const written = file === undefined ? undefined : append(file, name, part);
-      hash.update(part);
+      hash?.update(part);
       if (name === MEMBER.sums) kept.push(Buffer.from(part));
       await written;
     }
@@ -182,5 +215,5 @@ async function readContent(
     await file?.close();
   }
   if (name === MEMBER.sums) reading.sums = Buffer.concat(kept).toString('utf8');
-  return { name, size, sha256: hash.digest('hex') };
+  return { name, size, ...(hash === undefined ? {} : { sha256: hash.digest('hex') }) };
 }

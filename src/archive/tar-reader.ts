@@ -62,6 +62,7 @@ export function tarReader(source: ByteSource): TarReader {
   };
   return {
     content,
+    isChecked: source.isChecked,
     next: async () => {
       while ((await content()) !== undefined);
       while (padding > 0) padding -= (await bytes.some(padding)).length;

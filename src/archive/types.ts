@@ -72,6 +72,8 @@ export interface MemberSource {
   readonly content: () => Promise<Buffer | undefined>;
   /** After the last member: nothing more may follow. */
   readonly drain: () => Promise<void>;
+  /** The content is held against the checks of its frames (XXH64, CRC-32) by whoever decompresses it. */
+  readonly isChecked?: boolean | undefined;
 }
 
 /** How far a file of known size was read. */

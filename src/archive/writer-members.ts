@@ -1,17 +1,18 @@
+import { createHash } from 'node:crypto';
 import { fail } from '../model/errors.ts';
 import { openCompressor } from './compressor.ts';
 import { type Framing, framingOf } from './frames.ts';
 import { TAR_END, type TarMember, tarHeader, tarPadding } from './tar-header.ts';
 import type { ArchiveWriterOptions } from './types.ts';
-import { failChanged } from './writer-errors.ts';
+import { failChanged, failInterrupted } from './writer-errors.ts';
 import type { ArchiveOutput } from './writer-output.ts';
-import { type Pumped, pump } from './writer-pump.ts';
+import { PIPE_BYTES, type Pumped, pump, readHead } from './writer-pump.ts';
 
 /** Writes members as tar into frames. Names must be relative, plain and new (INTERNAL). */
 export interface MemberSink {
   readonly addDirectory: (name: string) => Promise<void>;
   readonly addLink: (name: string, target: string) => Promise<void>;
-  readonly addWhole: (name: string, content: Buffer) => Promise<void>;
+  readonly addWhole: (name: string, content: Buffer) => Promise<Pumped>;
   /** What `fd` gives up to its end, of which the size is known. `path` is for the error if it is another. */
   readonly addSized: (name: string, size: number, fd: number, path: string) => Promise<Pumped>;
   /** What `fd` gives up to its end. */
@@ -31,18 +32,13 @@ export function memberSink(output: ArchiveOutput, options: ArchiveWriterOptions)
   const count = counter(options.progress);
   const header = (name: string, size: number, type: TarMember['type'] = 'file'): Buffer =>
     tarHeader({ name, type, size, modified });
-  const content = async (fd: number): Promise<Pumped> => {
-    const compressor = await openCompressor(output, framing.command, options.signal);
-    const pumped = await pump(fd, async (bytes) => {
-      await compressor.put(bytes);
-      count(bytes.length);
-    }).catch(async (error: unknown) => {
-      await compressor.end().catch(() => undefined);
-      throw error;
-    });
-    await compressor.end();
-    return pumped;
+  const addWhole = async (name: string, bytes: Buffer): Promise<Pumped> => {
+    checkName(name);
+    await batch.add(header(name, bytes.length), bytes, tarPadding(bytes.length));
+    count(bytes.length);
+    return { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
   };
+  const content = contentWriter(output, framing, options.signal, count);
   return {
     addDirectory: async (name) => {
       checkName(name);
@@ -52,25 +48,23 @@ export function memberSink(output: ArchiveOutput, options: ArchiveWriterOptions)
       checkName(name);
       await batch.add(tarHeader({ name, target, type: 'link', size: 0, modified }));
     },
-    addWhole: async (name, bytes) => {
-      checkName(name);
-      await batch.add(header(name, bytes.length), bytes, tarPadding(bytes.length));
-      count(bytes.length);
-    },
+    addWhole,
     addSized: async (name, size, fd, path) => {
       checkName(name);
       await batch.add(header(name, size));
       await batch.flush();
-      const pumped = await content(fd);
+      const pumped = await content(fd, Buffer.alloc(0));
       if (pumped.size !== size) failChanged(path);
       await batch.add(tarPadding(size));
       return pumped;
     },
     addUnsized: async (name, fd) => {
+      const head = await readHead(fd);
+      if (head.isAll) return await addWhole(name, head.bytes);
       checkName(name);
       await batch.flush();
       const patch = await output.reserve(framing.stored(header(name, 0)));
-      const pumped = await content(fd);
+      const pumped = await content(fd, head.bytes);
       await patch(framing.stored(header(name, pumped.size)));
       await output.passOn();
       await batch.add(tarPadding(pumped.size));
@@ -81,6 +75,52 @@ export function memberSink(output: ArchiveOutput, options: ArchiveWriterOptions)
       await batch.flush();
       return output.finish();
     },
+  };
+}
+
+/** Writes the rest of `fd` after what was read of it. */
+type ContentWriter = (fd: number, head: Buffer) => Promise<Pumped>;
+
+/** Compressed content is a frame of its own, made by a program to which the bytes are moved; other content is hashed. */
+function contentWriter(
+  output: ArchiveOutput,
+  { command }: Framing,
+  signal: AbortSignal | undefined,
+  count: (bytes: number) => void,
+): ContentWriter {
+  const check = (): void => {
+    if (signal?.aborted === true) failInterrupted(output.place());
+  };
+  if (command === undefined) {
+    return async (fd, head) => {
+      const put = async (bytes: Buffer): Promise<void> => {
+        check();
+        await output.append(bytes);
+        count(bytes.length);
+      };
+      const pumped = await pump(fd, put, head);
+      check();
+      return pumped;
+    };
+  }
+  return async (fd, head) => {
+    const compressor = await openCompressor(output, command, signal);
+    let size = 0;
+    const note = (bytes: number): number => {
+      size += bytes;
+      count(bytes);
+      return bytes;
+    };
+    try {
+      await compressor.put(head);
+      note(head.length);
+      while (note(await compressor.move(fd, PIPE_BYTES)) > 0) output.beginWriteback(size);
+    } catch (error) {
+      await compressor.end().catch(() => undefined);
+      throw error;
+    }
+    await compressor.end();
+    return { size };
   };
 }
 

@@ -5,22 +5,45 @@ import { read, write } from 'node:fs';
 export interface Pumped {
   /** Bytes. */
   readonly size: number;
-  /** 64 hexadecimal digits. */
-  readonly sha256: string;
+  /** 64 hexadecimal digits; undefined where the frame's own check stands for it. */
+  readonly sha256?: string;
 }
 
 /** As much as an enlarged pipe holds. */
 export const PIPE_BYTES = 1 << 20;
 
-/**
- * Moves bytes from a descriptor to `put` until its end and hashes them: reading, hashing and writing at the same time,
- * through two buffers that are used again and again. The bytes are read once, so that what is hashed is what is stored
- * even where the pages of a running process are in the pipe. When `put` fails, nothing is being read any more.
- */
-export async function pump(from: number, put: (bytes: Buffer) => Promise<void>): Promise<Pumped> {
-  const hash = createHash('sha256');
-  let [current, next] = [Buffer.allocUnsafeSlow(PIPE_BYTES), Buffer.allocUnsafeSlow(PIPE_BYTES)];
+/** The first bytes of a stream: all of it, or at least {@link PIPE_BYTES}. */
+export interface Head {
+  readonly bytes: Buffer;
+  /** There is no more. */
+  readonly isAll: boolean;
+}
+
+/** Reads the beginning of a stream. */
+export async function readHead(from: number): Promise<Head> {
+  const buffer = Buffer.allocUnsafeSlow(2 * PIPE_BYTES);
   let size = 0;
+  while (size < PIPE_BYTES) {
+    const count = await readSome(from, buffer.subarray(size));
+    if (count === 0) return { bytes: buffer.subarray(0, size), isAll: true };
+    size += count;
+  }
+  return { bytes: buffer.subarray(0, size), isAll: false };
+}
+
+/**
+ * Moves bytes from a descriptor to `put` until its end, after `head`, which was read of it, and hashes them: reading, hashing and writing at
+ * the same time, through two buffers that are used again and again. When `put` fails, nothing is being read any more.
+ */
+export async function pump(
+  from: number,
+  put: (bytes: Buffer) => Promise<void>,
+  head: Buffer = Buffer.alloc(0),
+): Promise<Required<Pumped>> {
+  const hash = createHash('sha256').update(head);
+  if (head.length > 0) await put(head);
+  let [current, next] = [Buffer.allocUnsafeSlow(PIPE_BYTES), Buffer.allocUnsafeSlow(PIPE_BYTES)];
+  let size = head.length;
   let reading = readSome(from, current);
   for (;;) {
     const count = await reading;

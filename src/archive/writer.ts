@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { fail, messageOf } from '../model/errors.ts';
@@ -29,7 +28,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
   };
   return {
     addContent: (name, content) =>
-      once(async () => note(name, await addContent(sink, name, Buffer.from(content)))),
+      once(async () => note(name, await sink.addWhole(name, Buffer.from(content)))),
     addDirectory: (name) => once(() => sink.addDirectory(name)),
     addParentLink: () => once(() => sink.addLink(PARENT_LINK.name, PARENT_LINK.target)),
     addFile: (name, path) => once(async () => note(name, await addFile(sink, name, path))),
@@ -43,7 +42,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       ),
     finish: () =>
       once(async () => {
-        const sums: ArchiveSums = { version: 1, members: digests, sha256: digestOfMembers(digests) };
+        const sums: ArchiveSums = { version: 2, members: digests, sha256: digestOfMembers(digests) };
         await sink.addWhole(MEMBER.sums, Buffer.from(`${JSON.stringify(sums)}\n`));
         const bytes = await sink.finish();
         return { bytes, members: sums.members, sha256: sums.sha256 };
@@ -72,11 +71,6 @@ function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
 
 type Digest = Omit<MemberDigest, 'name'>;
 
-async function addContent(sink: MemberSink, name: string, content: Buffer): Promise<Digest> {
-  await sink.addWhole(name, content);
-  return { size: content.length, sha256: createHash('sha256').update(content).digest('hex') };
-}
-
 async function addFile(sink: MemberSink, name: string, path: string): Promise<Digest> {
   const file = await openRegular(path);
   try {
@@ -84,7 +78,7 @@ async function addFile(sink: MemberSink, name: string, path: string): Promise<Di
     if (size > SMALL_FILE) return await sink.addSized(name, size, file.fd, path);
     const content = await file.readFile();
     if (content.length !== size) failChanged(path);
-    return await addContent(sink, name, content);
+    return await sink.addWhole(name, content);
   } finally {
     await file.close();
   }

@@ -26,6 +26,11 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 /** poll(2); error and hang-up are reported unasked. */
 const POLLIN = 1;
+/** splice(2). */
+const SPLICE_F_MOVE = 1;
+const SPLICE_F_NONBLOCK = 2;
+/** sync_file_range(2): begin to write, and do not wait. */
+const SYNC_FILE_RANGE_WRITE = 2;
 
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
@@ -53,6 +58,8 @@ interface Libc {
     third: number,
   ) => number;
   readonly poll: Poll;
+  readonly splice: Splice;
+  readonly syncFileRange: SyncFileRange;
   readonly errno: () => number;
 }
 
@@ -63,6 +70,30 @@ interface Poll {
     fds: Buffer,
     count: number,
     milliseconds: number,
+    done: (error: Error | null, result: number) => void,
+  ) => void;
+}
+
+interface Splice {
+  (from: number, fromAt: null, to: number, toAt: null, length: number, flags: number): number;
+  /** In a thread of libuv's pool, whose errno is not to be had. */
+  readonly async: (
+    from: number,
+    fromAt: null,
+    to: number,
+    toAt: null,
+    length: number,
+    flags: number,
+    done: (error: Error | null, moved: number) => void,
+  ) => void;
+}
+
+interface SyncFileRange {
+  readonly async: (
+    fd: number,
+    offset: number,
+    length: number,
+    flags: number,
     done: (error: Error | null, result: number) => void,
   ) => void;
 }
@@ -97,6 +128,12 @@ async function load(): Promise<Libc> {
       syscall: library.func('long syscall(long number, ...)'),
       fcntl: library.func('int fcntl(int fd, int command, ...)'),
       poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int milliseconds)') as Poll,
+      splice: library.func(
+        'long splice(int from, void *fromAt, int to, void *toAt, size_t length, unsigned int flags)',
+      ) as unknown as Splice,
+      syncFileRange: library.func(
+        'int sync_file_range(int fd, int64_t offset, int64_t length, unsigned int flags)',
+      ) as unknown as SyncFileRange,
       errno: () => koffi.errno(),
     };
   } catch (error) {
@@ -138,6 +175,35 @@ export async function makeSocketPair(): Promise<readonly [number, number]> {
 export async function enlargePipe(fd: number, bytes: number): Promise<boolean> {
   const calls = await libc();
   return calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes) !== -1;
+}
+
+/**
+ * Moves what is there, at most `bytes`, from one descriptor to another without a copy through this process; one of them must
+ * be a pipe (splice(2)). Waits for data and for room in a thread. Gives the bytes moved, 0 at the end. Throws EPIPE where
+ * nobody reads any more, ENOSPC.
+ */
+export async function moveBytes(from: number, to: number, bytes: number): Promise<number> {
+  const calls = await libc();
+  for (;;) {
+    const moved = await new Promise<number>((resolve, reject) => {
+      calls.splice.async(from, null, to, null, bytes, SPLICE_F_MOVE, (error, result) =>
+        error === null ? resolve(result) : reject(error),
+      );
+    });
+    if (moved >= 0) return moved;
+    // The thread's errno is lost: what failed there fails here again, or goes on.
+    const again = calls.splice(from, null, to, null, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (again >= 0) return again;
+    if (getSystemErrorName(-calls.errno()) !== 'EAGAIN') check(again, calls, 'splice');
+  }
+}
+
+/** Lets the disk begin with what was written to a file so far; a later fsync has less to wait for. Resolves in any case. */
+export async function beginWriteback(fd: number): Promise<void> {
+  const calls = await libc();
+  await new Promise<void>((resolve) => {
+    calls.syncFileRange.async(fd, 0, 0, SYNC_FILE_RANGE_WRITE, () => resolve());
+  });
 }
 
 /** Sets an extended attribute of `path` itself (a symbolic link is not followed). */

@@ -70,8 +70,12 @@ for (const compression of ['zstd', 'gzip', 'none'] as const) {
       assert.equal(sha256(text), sumsDigest);
       const sums = JSON.parse(text) as ArchiveSums;
       assert.deepEqual(sums.members, written.members);
-      assert.deepEqual(Object.fromEntries(sums.members.map((m) => [m.name, m.sha256])), content);
-      const lines = sums.members.map((m) => `${m.sha256}  ${m.size}  ${m.name}\n`);
+      const large = ['checkpoint/pages-1.img', 'checkpoint/ghost-file-1.img', long];
+      for (const { name, sha256: digest } of sums.members) {
+        const isFrame = compression !== 'none' && large.includes(name);
+        assert.equal(digest, isFrame ? undefined : content[name], name);
+      }
+      const lines = sums.members.map((m) => `${m.sha256 ?? '-'}  ${m.size}  ${m.name}\n`);
       assert.equal(sums.sha256, sha256(lines.join('')));
       assert.equal(written.sha256, sums.sha256);
       assert.equal(
