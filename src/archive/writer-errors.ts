@@ -33,6 +33,14 @@ export function failWriter(result: RunResult, place: Place, signal: AbortSignal 
   return failRun(result, `write ${place.what}`);
 }
 
+/** An archive that is whole and has its name, whose directory could not be written to disk. */
+export const failNamed = (error: unknown, name: string): never =>
+  fail('ARCHIVE_FAILED', {
+    message: `could not write the directory of ${name} to disk: ${messageOf(error)}; the archive is complete`,
+    hint: 'Look at the disk: after a power cut the archive may be gone.',
+    cause: error,
+  });
+
 export const failInterrupted = ({ what }: Pick<Place, 'what'>): never =>
   fail('INTERRUPTED', { message: `interrupted: ${what} was not completed` });
 

@@ -1,4 +1,4 @@
-import { constants, fstatSync } from 'node:fs';
+import { constants, existsSync, fstatSync } from 'node:fs';
 import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isatty } from 'node:tty';
@@ -7,7 +7,14 @@ import { publish, tempBeside } from '../system/durable.ts';
 import { beginWriteback } from '../system/libc.ts';
 import { run } from '../system/process.ts';
 import type { ArchiveTarget } from './types.ts';
-import { failInterrupted, failTarget, failWrite, failWriter, type Place } from './writer-errors.ts';
+import {
+  failInterrupted,
+  failNamed,
+  failTarget,
+  failWrite,
+  failWriter,
+  type Place,
+} from './writer-errors.ts';
 import { writeAll } from './writer-pump.ts';
 
 /** The compressed side of an archive under way: a file that grows at its end and can be patched before. */
@@ -111,7 +118,11 @@ async function openFile(path: string, name: string, { onTempFile }: OutputOption
     },
     publish: async () => {
       await close();
-      await publish(temp, path).catch((error: unknown) => failWrite(error, { what: name, bytes: 0 }));
+      await publish(temp, path).catch((error: unknown) => {
+        isPublished = !existsSync(temp);
+        if (isPublished) failNamed(error, name);
+        failWrite(error, { what: name, bytes: 0 });
+      });
       isPublished = true;
     },
     discard: async () => {

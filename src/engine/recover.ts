@@ -86,7 +86,7 @@ export async function recoverLocked(ctx: EngineContext, subject: string): Promis
   await endUnusedServer(ctx, containerById(ctx.db, subject));
   await untilLeftAlone(bundleDirectory(ctx.store, subject), ctx.signal);
   for (const entry of entries) {
-    logWarning(`recovering: a ${entry.operation} of ${subject} did not come to its end`);
+    logWarning(`recovering: "${entry.operation}" of ${subject} did not come to its end`);
     await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));
     endOperation(ctx.db, entry.id);
   }

@@ -64,14 +64,20 @@ export async function tarNames(
     '--files-from=-',
   ];
   let feeding: Promise<void> = Promise.resolve();
+  let failed: { readonly error: unknown } | undefined;
   const result = await run(command, {
     stdin: 'pipe',
     stdout: output,
     onSpawn: ({ stdin }) => {
-      if (stdin !== null) feeding = feed(names, stdin);
+      // Held until tar has ended: a rejection that nobody waits for would end the process in the middle of its work.
+      if (stdin === null) return;
+      feeding = feed(names, stdin).catch((error: unknown) => {
+        failed = { error };
+      });
     },
   });
   await feeding;
+  if (failed !== undefined) throw failed.error;
   return result;
 }
 

@@ -216,4 +216,17 @@ t.addfile(m); t.close()`;
       );
       assert.deepEqual(await readdir(overlayDirectory(store, CLONE)), []);
     }));
+
+  it('fails with the error of whoever lists the changes, while tar still waits for names', () =>
+    withStore(async (store) => {
+      const layer = await makeLayer(store, 'one', BASE);
+      const rootfs = await mountRootfs(store, ID, [layer]);
+      const output = await open('/dev/null', 'w');
+      async function* broken(): AsyncGenerator<never> {
+        yield* [];
+        throw new Error('no list');
+      }
+      await assert.rejects(writeChanges(rootfs, broken(), output.fd), /no list/);
+      await output.close();
+    }));
 });
