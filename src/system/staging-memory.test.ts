@@ -30,7 +30,7 @@ test('the tightest cgroup counts; its cold file pages are as good as free', () =
 });
 
 test('a limit above what the host has is none: cgroup v1 writes a large number for "no limit"', () => {
-  const cgroups = [{ limit: 9223372036854771712, used: 8 * GIB, inactiveFile: 0 }];
+  const cgroups = [{ limit: Number('9223372036854771712'), used: 8 * GIB, inactiveFile: 0 }];
   assert.equal(memoryForStaging({ ...ROOMY, cgroups }), memoryForStaging(ROOMY));
 });
 
@@ -89,7 +89,7 @@ test('on a hybrid host the controller is found where cgroup v1 has it, also toge
   });
   assert.deepEqual(cgroups, [
     { limit: 4096000, used: 2000, inactiveFile: 50 },
-    { limit: 9223372036854771712, used: 3000, inactiveFile: 70 },
+    { limit: Number('9223372036854771712'), used: 3000, inactiveFile: 70 },
   ]);
 });
 
