@@ -1,10 +1,12 @@
 /**
  * npm run soak [-- WORKLOAD [ROUNDS]]: freezes and thaws Redis (`redis`) and PostgreSQL (`postgres`) under load, 200 rounds
- * each unless told otherwise, and looks for wrong bytes and for whatever becomes more from round to round.
+ * each unless told otherwise, and looks for wrong bytes and for whatever becomes more from round to round. `migrate` moves
+ * these and nginx between two hosts in every mode, five times there and back.
  */
 import assert from 'node:assert/strict';
 import { withSandbox } from '../test/fixtures/sandbox.ts';
 import { leaks, type Measure, measure } from './soak/measure.ts';
+import { soakMigration } from './soak/migrate.ts';
 import { postgres } from './soak/postgres.ts';
 import { redis } from './soak/redis.ts';
 import type { Soak } from './soak/soak.ts';
@@ -47,5 +49,10 @@ async function soak(name: string, rounds: number): Promise<void> {
   );
 }
 
-const [name, rounds = String(ROUNDS)] = process.argv.slice(2);
-for (const each of name === undefined ? Object.keys(SOAKS) : [name]) await soak(each, Number(rounds));
+const MIGRATIONS = 5;
+
+const [name, rounds] = process.argv.slice(2);
+for (const each of name === undefined ? [...Object.keys(SOAKS), 'migrate'] : [name]) {
+  if (each === 'migrate') await soakMigration(Number(rounds ?? MIGRATIONS));
+  else await soak(each, Number(rounds ?? ROUNDS));
+}
