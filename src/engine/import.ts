@@ -35,6 +35,7 @@ import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 import { type ImportedArchive, placeImages, readArchive, readDeleted } from './import-archive.ts';
 import { importedImage } from './import-image.ts';
+import { removeIncomplete } from './incomplete.ts';
 import { interruptedOr } from './interruption.ts';
 import { requireLazy } from './lazy-pages.ts';
 import { type ImportedVolume, planImport } from './plan/import.ts';
@@ -44,7 +45,7 @@ import type { ArchiveView } from './plan/preflight/types.ts';
 import type { RestoreOptions } from './plan/restore.ts';
 import { addressFacts } from './preflight/addresses.ts';
 import { importFacts } from './preflight/import-facts.ts';
-import { finishRestore, type RestoreResult, thaw } from './restore.ts';
+import { finishRestore, type RestoreResult, type ThawOptions, thaw } from './restore.ts';
 
 export interface ImportChoice extends RestoreOptions {
   /** A new name; the container then gets an ID, addresses and anonymous volumes of its own. */
@@ -65,8 +66,16 @@ export interface ImportHooks {
   readonly journal: Readonly<Record<string, unknown>>;
   /** All that was made is on disk, and nothing runs. What it throws undoes the import. */
   readonly beforeThaw: (container: Container) => Promise<void>;
+  /** Where memory comes from in a lazy restore, if not from the images. */
+  readonly memory?: ImportedMemory | undefined;
   /** The processes run, and that is recorded: what it throws undoes nothing. */
   readonly afterThaw: (container: Container) => Promise<void>;
+}
+
+export interface ImportedMemory {
+  readonly start: NonNullable<ThawOptions['startPages']>;
+  /** The processes run: returns once all their memory is here. What it throws undoes the import; they do not run then. */
+  readonly whole: (container: Container) => Promise<void>;
 }
 
 export interface ImportOptions extends ImportChoice {
@@ -214,7 +223,13 @@ async function createAndThaw(
       ...options,
       ignoreStaticIp: options.ignoreStaticIp || options.name !== undefined,
       ignoreStaticMac: options.ignoreStaticMac || options.name !== undefined,
+      startPages: hooks?.memory?.start,
     });
+    if (hooks?.memory !== undefined) {
+      cleanup.add(`remove ${config.name}`, () => removeIncomplete(ctx, thawed.container));
+      await hooks.memory.whole(thawed.container);
+      amendOperation(ctx.db, entry, { whole: true });
+    }
     // Its processes run: what fails now is completed by recovery, and must not take the files from under them.
     cleanup.keep();
     await hooks?.afterThaw(thawed.container);

@@ -4,12 +4,15 @@ import { advanceArrival, arrivalOf, beginArrival } from '../state/arrivals.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logWarning } from '../system/log.ts';
+import { hostPageBytes } from '../system/page-size.ts';
 import type { MessageOf, MoveMode } from '../wire/messages.ts';
 import { openWire, type Wire, type WireEnds } from '../wire/wire.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 import { type ImportChoice, settleAddresses, thawArchive } from './import.ts';
+import { CHANNEL } from './migrate/channels.ts';
 import { receiveCold } from './migrate/cold.ts';
+import { lazyArrival } from './migrate/lazy-arrival.ts';
 import { answerProbe } from './migrate/link-speed.ts';
 import { expectMessage, failureMessage, sayHello } from './migrate/peer.ts';
 import { receivePostCopy } from './migrate/post-copy.ts';
@@ -96,6 +99,8 @@ async function settleIn(arrival: Arrival, { archive, lazy }: Arrived): Promise<v
   const undoing = new AbortController();
   const stop = (): void => undoing.abort(ctx.signal.reason);
   ctx.signal.addEventListener('abort', stop);
+  const memory = lazy ? lazyArrival(wire.channel(CHANNEL.pages), hostPageBytes()) : undefined;
+  memory?.signal.addEventListener('abort', () => undoing.abort(memory.signal.reason));
   let committedAt = 0;
   try {
     await thawArchive(
@@ -103,14 +108,26 @@ async function settleIn(arrival: Arrival, { archive, lazy }: Arrived): Promise<v
       archive,
       { ...choice, lazy },
       {
-        journal: { token },
+        journal: { token, ...(lazy ? { lazy } : {}) },
         beforeThaw: async ({ config }) => {
           await takeOver(wire, ctx, token, config.id);
           ctx.signal.removeEventListener('abort', stop);
           committedAt = monotonicMicroseconds();
         },
+        memory: memory && {
+          start: memory.start,
+          whole: async (container) => {
+            await tellRunning(arrival, container, monotonicMicroseconds() - committedAt);
+            await memory.finish();
+            faultPoint('receive.whole');
+          },
+        },
         afterThaw: async (container) => {
-          await noteRunning(arrival, container, monotonicMicroseconds() - committedAt);
+          advanceArrival(ctx.db, token, 'committed', 'running');
+          faultPoint('receive.running');
+          if (!lazy) await tellRunning(arrival, container, monotonicMicroseconds() - committedAt);
+          // Whether the source hears it does not matter any more.
+          else await wire.send({ type: 'complete' }).catch(() => undefined);
         },
       },
     );
@@ -140,14 +157,7 @@ async function takeOver(wire: Wire, ctx: EngineContext, token: string, id: strin
   faultPoint('receive.committed');
 }
 
-/** Whether the source hears it does not matter any more. */
-async function noteRunning(
-  { ctx, wire, request }: Arrival,
-  container: Container,
-  micros: number,
-): Promise<void> {
-  advanceArrival(ctx.db, request.token, 'committed', 'running');
-  faultPoint('receive.running');
+async function tellRunning({ ctx, wire }: Arrival, container: Container, micros: number): Promise<void> {
   // Its peers find it a little later then.
   await announceAddress(ctx, container).catch((error: unknown) => logWarning(messageOf(error)));
   await wire.send({ type: 'running', id: container.config.id, micros }).catch(() => undefined);

@@ -24,6 +24,7 @@ import { removeLinkRemaps } from './export-links.ts';
 import { goOnRunning, hasEndedContainer, untilLeftAlone } from './go-on.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
 import { removeVolumes, syncImported } from './import.ts';
+import { endIncomplete } from './incomplete.ts';
 import { stopPages } from './lazy-pages.ts';
 import { noteRepairedArrival, repairMigrate } from './migrate/recover.ts';
 import { processLives, recordedAsActive } from './observe.ts';
@@ -84,6 +85,7 @@ export async function recoverLocked(ctx: EngineContext, subject: string): Promis
   const entries = unfinishedOperations(ctx.db).filter((entry) => entry.subject === subject);
   if (entries.length === 0) return;
   await endUnusedServer(ctx, containerById(ctx.db, subject));
+  if (entries.some(isIncomplete)) await endIncomplete(ctx, containerById(ctx.db, subject));
   await untilLeftAlone(bundleDirectory(ctx.store, subject), ctx.signal);
   for (const entry of entries) {
     logWarning(`recovering: "${entry.operation}" of ${subject} did not come to its end`);
@@ -100,6 +102,10 @@ async function sweepTemps(bundle: string): Promise<void> {
     if (name.startsWith(TEMP_PREFIX)) await rm(join(bundle, name), { recursive: true, force: true });
   }
 }
+
+/** An import whose memory came from another host, and had not all come. */
+const isIncomplete = ({ data }: Pick<JournalEntry, 'data'>): boolean =>
+  data.lazy === true && data.whole !== true;
 
 async function removeLeftFiles(ctx: EngineContext, id: string): Promise<void> {
   await removeContainerFiles(ctx.store, id);
@@ -262,7 +268,13 @@ async function repairImport(
   container: Container | undefined,
 ): Promise<void> {
   const volumes = Array.isArray(data.volumes) ? data.volumes.map(String) : [];
-  if (container !== undefined && recordedAsActive(container) && container.state.bootId === bootId()) {
+  const isWhole = !isIncomplete({ data });
+  if (
+    isWhole &&
+    container !== undefined &&
+    recordedAsActive(container) &&
+    container.state.bootId === bootId()
+  ) {
     await finishRestore(ctx, container, { keep: data.keep === true });
     await syncImported(ctx, subject, volumes);
     return;

@@ -56,6 +56,8 @@ export const FAULT_POINTS = [
   'receive.prepared',
   'receive.told',
   'receive.committed',
+  'receive.pages',
+  'receive.whole',
   'receive.running',
   'pages.journalled',
   'pages.serving',

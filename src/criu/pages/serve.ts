@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { DescriptorStream } from '../../system/descriptor-stream.ts';
 import { CLOSED, type PageCommand, type PageProtocol, type PageRange } from './protocol.ts';
 
 /** Where pages come from. */
@@ -15,69 +15,53 @@ export interface PageService {
   readonly source: PageSource;
 }
 
+type Client = Pick<DescriptorStream, 'read' | 'write'>;
+
 /**
- * Gives CRIU's server of pages (criu lazy-pages --page-server) at the other end of `socket` the pages that it asks for. It
+ * Gives CRIU's server of pages (criu lazy-pages --page-server) at the other end of a socket the pages that it asks for. It
  * takes answers only in the order of its questions, but less than it asked for (criu/page-xfer.c page_server_read): so an
  * answer waits for its first page alone, and a page that a process waits for is not held up by a long stretch before it.
- * Returns when CRIU has parted. Fails when the source does, or with the system's error; the socket stays open then, since
- * CRIU would end and let the processes read zeros.
+ * Returns when CRIU has parted. Fails when the source does, or with the system's error; the client is told nothing then,
+ * since CRIU would end and let the processes read zeros.
  */
-export async function servePages(
-  socket: Socket,
-  { protocol, pageBytes, source }: PageService,
-): Promise<void> {
-  for await (const command of commandsOf(socket, protocol, source)) {
-    if (command.kind === 'close') {
-      socket.end(CLOSED);
-      return;
-    }
+export async function servePages(client: Client, service: PageService): Promise<void> {
+  const { protocol, pageBytes, source } = service;
+  for await (const command of commandsOf(client, service)) {
+    if (command.kind === 'close') return await client.write(CLOSED);
     const found = await source.read(command);
     const bytes = found.reduce((sum, { length }) => sum + length, 0);
-    socket.cork();
-    socket.write(protocol.answer({ ...command, pages: bytes / pageBytes }));
-    for (const part of found) socket.write(part);
-    socket.uncork();
+    await client.write(Buffer.concat([protocol.answer({ ...command, pages: bytes / pageBytes }), ...found]));
   }
 }
 
 /** Commands as they come; each is announced at once, also while an earlier one waits for its pages. */
-async function* commandsOf(
-  socket: Socket,
-  protocol: PageProtocol,
-  source: PageSource,
-): AsyncGenerator<PageCommand> {
+async function* commandsOf(client: Client, { protocol, source }: PageService): AsyncGenerator<PageCommand> {
   const waiting: PageCommand[] = [];
-  let rest: Buffer = Buffer.alloc(0);
   let wake: (() => void) | undefined;
-  let ended: { readonly error?: Error } | undefined;
-  const notify = (): void => {
-    wake?.();
-    wake = undefined;
-  };
-  const end = (error?: Error): void => {
-    ended ??= error === undefined ? {} : { error };
-    notify();
-  };
-  socket.on('data', (chunk: Buffer) => {
-    try {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+  let ended = false;
+  const listen = async (): Promise<void> => {
+    let rest: Buffer = Buffer.alloc(0);
+    for (let bytes = await client.read(); bytes !== undefined; bytes = await client.read()) {
+      rest = Buffer.concat([rest, bytes]);
       for (; rest.length >= protocol.headerBytes; rest = rest.subarray(protocol.headerBytes)) {
         const command = protocol.parse(rest);
         if (command.kind === 'get') source.announce(command);
         waiting.push(command);
+        // It waits for the answer, and then for nothing.
+        if (command.kind === 'close') return;
       }
-      notify();
-    } catch (error) {
-      end(error as Error);
+      wake?.();
     }
+  };
+  const listening = listen().finally(() => {
+    ended = true;
+    wake?.();
   });
-  socket.once('end', () => end());
-  socket.once('error', end);
+  listening.catch(() => undefined);
   for (;;) {
     const next = waiting.shift();
     if (next !== undefined) yield next;
-    else if (ended?.error !== undefined) throw ended.error;
-    else if (ended !== undefined) return;
+    else if (ended) return await listening;
     else
       await new Promise<void>((resolve) => {
         wake = resolve;

@@ -1,16 +1,117 @@
-import { fail } from '../../model/errors.ts';
+import { fail, messageOf } from '../../model/errors.ts';
+import { openRuntime } from '../../runtime/runtime.ts';
+import { hostFacts } from '../../runtime/spec/host.ts';
+import { logInfo, logWarning } from '../../system/log.ts';
+import { hostPageBytes } from '../../system/page-size.ts';
+import { CAP_SYS_RESOURCE, hasCapability } from '../../system/procfs.ts';
+import { givePages } from '../../wire/pages.ts';
+import { dumpPages } from '../dump.ts';
+import { writeImages } from '../export-images.ts';
+import { writeFrozenMembers, writeKnownMembers } from '../export-members.ts';
+import { CHANNEL } from './channels.ts';
+import { receiveCold } from './cold.ts';
+import { openFrozenMemory, sendPages } from './frozen-memory.ts';
+import { handOver } from './hand-over.ts';
+import { memberWriter } from './member-writer.ts';
+import { expectMessage } from './peer.ts';
 import type { Arrival, Arrived, Departure, MoveFigures } from './types.ts';
+import { restoreCommand } from './words.ts';
 
-export async function departPostCopy(_departure: Departure): Promise<MoveFigures> {
-  return fail('MIGRATION_REFUSED', {
-    message: 'the mode post-copy is not there yet',
-    hint: 'Use --mode cold.',
-  });
+/**
+ * Freezes a container, sends all of it but the memory, lets it run at the target, and gives the target the pages of the frozen
+ * processes until it has them all. Errors: MIGRATION_REFUSED; those of a hand-over.
+ */
+export async function departPostCopy(departure: Departure): Promise<MoveFigures> {
+  refuseLazily(departure);
+  const { ctx, container, options, packing, wire, target, to } = departure;
+  const { name } = container.config;
+  logWarning(
+    `${name} will run at ${to} before its memory is there. Should the link break until then, it is stopped there and what it did there is lost; here it stays as it was when it was frozen, and goes on with: ${restoreCommand(container, options)}`,
+  );
+  const writer = memberWriter(wire, { packing });
+  await writeKnownMembers(ctx, container, { withImage: target.lacksImage }, writer);
+  let pages: Sending | undefined;
+  try {
+    const downtime = await handOver(
+      departure,
+      async ({ images, makeLinks }) => {
+        const dump = async (): Promise<number> => {
+          const duration = await dumpPages(ctx, container, images, { ...options, lazy: true });
+          await makeLinks();
+          return duration;
+        };
+        const choice = { ignoreRootfs: false, ignoreVolumes: false, withImage: false };
+        await writeFrozenMembers(ctx, container, choice, {
+          writer,
+          writeImages: () => writeImages(ctx, container, { previous: undefined }, { writer, images, dump }),
+        });
+        // The target asks as soon as it restores, before its processes run.
+        pages = beginSending(departure);
+        await writer.finish();
+      },
+      {
+        untilComplete: async () => {
+          await Promise.all([pages?.sent, expectMessage(wire, to, 'complete')]);
+        },
+      },
+    );
+    return { downtime, rounds: 0 };
+  } finally {
+    pages?.close();
+  }
 }
 
-export async function receivePostCopy(_arrival: Arrival): Promise<Arrived> {
-  return fail('MIGRATION_REFUSED', {
-    message: 'the mode post-copy is not there yet',
-    hint: 'Use --mode cold.',
+interface Sending {
+  /** Settles when the target asks for no more. */
+  readonly sent: Promise<void>;
+  readonly close: () => void;
+}
+
+function beginSending({ ctx, container, wire, bytes }: Departure): Sending {
+  const memory = openFrozenMemory(container.state.pid, hostPageBytes());
+  let sentBytes = 0;
+  const tell = (more: number): void => {
+    sentBytes += more;
+    ctx.progress({
+      phase: 'memory',
+      subject: container.config.name,
+      bytes: sentBytes,
+      totalBytes: Math.max(sentBytes, bytes.memory),
+    });
+  };
+  const sent = sendPages(givePages(wire.channel(CHANNEL.pages)), memory, tell);
+  // The target must not wait for what will not come.
+  sent.catch((error: unknown) => {
+    logInfo(`no more pages are given: ${messageOf(error)}`);
+    wire.close();
   });
+  return { sent, close: memory.close };
+}
+
+/** Descriptors that CRIU needs for a MiB of memory, with pipes as large as it may have them everywhere (decision 0036). */
+const FILES_PER_MIB = 2;
+/** And for all else. */
+const OTHER_FILES = 500;
+
+function refuseLazily({ ctx, container, target, to, bytes }: Departure): void {
+  const { name, runtime, cgroupManager } = container.config;
+  const refuse = (why: string): never =>
+    fail('MIGRATION_REFUSED', {
+      message: `cannot migrate ${name} with --mode post-copy: ${why}`,
+      hint: 'Use --mode cold or pre-copy.',
+    });
+  if (!target.lazy) refuse(`${to} cannot restore while memory is missing; cryopod doctor tells why there`);
+  if (!openRuntime(ctx.store, runtime, { cgroupManager }).lazyPages) {
+    refuse(`its runtime ${runtime} cannot leave memory behind`);
+  }
+  const files = Math.ceil(bytes.memory / (1 << 20)) * FILES_PER_MIB + OTHER_FILES;
+  const { nofile: limit = Number.POSITIVE_INFINITY } = hostFacts().hardLimits;
+  if (files > limit && !hasCapability(CAP_SYS_RESOURCE)) {
+    refuse(`CRIU needs ${files} open files for its memory, and this host allows ${limit}`);
+  }
+}
+
+/** Takes in all but the memory, checked as an archive is. */
+export async function receivePostCopy(arrival: Arrival): Promise<Arrived> {
+  return { ...(await receiveCold(arrival)), lazy: true };
 }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../../model/errors.ts';
 import { advanceArrival, arrivalOf, beginArrival } from '../../state/arrivals.ts';
+import { containerById } from '../../state/containers.ts';
 import { unfinishedOperations } from '../../state/journal.ts';
+import { isAlive } from '../../system/procfs.ts';
 import type { MessageOf } from '../../wire/messages.ts';
 import type { Wire } from '../../wire/wire.ts';
 import type { EngineContext } from '../context.ts';
@@ -39,6 +41,7 @@ async function outcomeOf(ctx: EngineContext, token: string): Promise<MessageOf<'
       case 'aborted':
         return { type: 'outcome', outcome: 'aborted' };
       default:
+        endWaiting(ctx, arrival?.container);
         if (waited > THAW_LIMIT_MS) {
           fail('BUSY', {
             message: 'the container is still being thawed here',
@@ -48,4 +51,14 @@ async function outcomeOf(ctx: EngineContext, token: string): Promise<MessageOf<'
         await sleep(POLL_MS);
     }
   }
+}
+
+/**
+ * A process that still waits for memory of the source waits in vain: who asks has given up the stream by which it would come.
+ * It ends the container then.
+ */
+function endWaiting(ctx: EngineContext, id = ''): void {
+  const watcher = containerById(ctx.db, id)?.state.pages?.watcher;
+  if (watcher === undefined || watcher.pid === process.pid) return;
+  if (isAlive(watcher.pid, watcher.pidStart)) process.kill(watcher.pid, 'SIGTERM');
 }
