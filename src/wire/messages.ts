@@ -45,6 +45,24 @@ const SCHEMAS = {
     spec: document,
     facts: document,
     networks: document,
+    /** Where its addresses stand, so that the target can tell whether they move along. */
+    address: v.object({
+      mode: v.picklist(['bridge', 'none', 'host', 'container', 'ns']),
+      networks: v.pipe(
+        v.array(
+          v.object({
+            name: short,
+            direct: v.boolean(),
+            subnets: v.pipe(v.array(short), v.maxLength(100), v.readonly()),
+            addresses: v.pipe(v.array(short), v.maxLength(100), v.readonly()),
+          }),
+        ),
+        v.maxLength(100),
+      ),
+      /** There are connections to outside of it that are to live on. */
+      connections: v.boolean(),
+      publishes: v.boolean(),
+    }),
     options: thawOptions,
     /** About what will come, uncompressed bytes. */
     bytes: v.object({ memory: count, files: count }),

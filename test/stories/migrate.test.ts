@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import { withTwoHosts } from '../fixtures/two-hosts.ts';
 import { type Mode, spreadOf, thereAndBack, WORKLOADS } from './moving.ts';
@@ -21,6 +22,8 @@ async function story(
     async (hosts) => {
       const load = await start(hosts.one);
       try {
+        const look = ['migrate', '--dry-run', '--tcp-established', name, hosts.two.login];
+        assert.match(await hosts.one.box.ok(look), /network +lan: 10\.79\.0\.\d+ moves along/);
         const moves = await thereAndBack(hosts, { name, mode, load, times: 1 });
         const seen = await load.finish(moves.length);
         t.diagnostic(`down for ${spreadOf(moves.map(({ downtime }) => downtime))}; ${seen}`);

@@ -9,6 +9,8 @@ import type { EngineContext } from '../context.ts';
 import { findingsOf, type ImportChoice, settleAddresses } from '../import.ts';
 import { viewOf } from '../import-archive.ts';
 import { lazyAbility } from '../lazy-pages.ts';
+import { networksOf } from '../network/moving.ts';
+import { addressMoveFindings } from '../plan/preflight/address-move.ts';
 import { passes, refuseObstacles } from '../plan/preflight/finding.ts';
 
 export interface Look {
@@ -38,7 +40,11 @@ export async function lookAtRequest(
   for (const [name, content] of Object.entries(contents)) await writeFile(join(place, name), content);
   const view = await viewOf(place, SOURCE_NAME, undefined);
   const settled = await settleAddresses(ctx, view, choice);
-  const findings = await findingsOf(ctx, view, settled);
+  const target = await networksOf(ctx, view.networks ?? {});
+  const findings = [
+    ...(await findingsOf(ctx, view, settled)),
+    ...addressMoveFindings({ ...request.address, source: request.address.networks, target }),
+  ];
   const present = listImages(ctx.db).some(({ id }) => id === view.config.imageId);
   const { runtime, cgroupManager } = view.config;
   const lazy = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager })).catch(

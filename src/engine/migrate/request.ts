@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { formatArchiveFacts } from '../../archive/facts.ts';
 import { isStored } from '../../model/checkpoint.ts';
 import type { Container } from '../../model/container.ts';
+import { establishedConnections, type TcpConnection } from '../../network/connections.ts';
 import { listCheckpoints } from '../../state/checkpoints.ts';
 import { listContainers } from '../../state/containers.ts';
 import { bundleDirectory } from '../../system/store-paths.ts';
@@ -10,6 +11,7 @@ import type { MessageOf } from '../../wire/messages.ts';
 import { checkpointFacts } from '../checkpoint-facts.ts';
 import type { EngineContext } from '../context.ts';
 import { fileBytes } from '../export-space.ts';
+import { networksOf } from '../network/moving.ts';
 import { configDump, specDump } from '../plan/config-dump/write.ts';
 import { dependencies } from '../plan/dependencies.ts';
 import type { MigrateFacts } from '../plan/migrate.ts';
@@ -60,7 +62,24 @@ export async function moveRequest(
     spec: specDump(container, bundle),
     facts: formatArchiveFacts(await describeHost(ctx, config.runtime)),
     networks: JSON.stringify(state.networks),
+    address: await addressOf(ctx, container, tcpEstablished),
     options: { tcpEstablished, fileLocks, ignoreCpu },
     bytes: { memory, files },
+  };
+}
+
+async function addressOf(
+  ctx: EngineContext,
+  container: Container,
+  tcpEstablished: boolean,
+): Promise<MessageOf<'request'>['address']> {
+  const { config, state } = container;
+  const isOutside = ({ local }: TcpConnection): boolean => !/^(127\.|\[::1\])/.test(local);
+  const connected = tcpEstablished ? establishedConnections(state.pid) : [];
+  return {
+    mode: config.network.mode,
+    networks: await networksOf(ctx, state.networks),
+    connections: connected.some(isOutside),
+    publishes: config.network.ports.length > 0,
   };
 }

@@ -1,4 +1,3 @@
-import type { Container } from '../../model/container.ts';
 import type { Network, NetworkStatus } from '../../model/network.ts';
 import { isDirect } from '../../network/drivers.ts';
 import { statusAddresses } from '../../network/ipam.ts';
@@ -6,20 +5,15 @@ import { networkIfThere } from '../../network/store.ts';
 import type { EngineContext } from '../context.ts';
 import type { MovingNetwork } from '../plan/preflight/address-move.ts';
 
-/** The networks that a running container is on, for addressMoveFindings. */
-export async function movingNetworks(ctx: EngineContext, { state }: Container): Promise<MovingNetwork[]> {
-  return await described(ctx, state.networks);
-}
-
-/** The networks of these names here, as far as there are any; `networks`: what a container has of them elsewhere. */
-export async function described(
+/** The networks of these names here, as far as there are any, for addressMoveFindings. */
+export async function networksOf(
   ctx: EngineContext,
-  networks: Readonly<Record<string, NetworkStatus>>,
+  status: Readonly<Record<string, NetworkStatus>>,
 ): Promise<MovingNetwork[]> {
   const found = await Promise.all(
-    Object.entries(networks).map(async ([name, status]) => {
+    Object.entries(status).map(async ([name, one]) => {
       const network = await networkIfThere(ctx.store, name);
-      return network === undefined ? [] : [describe(network, status)];
+      return network === undefined ? [] : [describe(network, one)];
     }),
   );
   return found.flat();

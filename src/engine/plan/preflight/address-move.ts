@@ -25,7 +25,7 @@ export interface AddressMoveFacts {
 }
 
 const HINT =
-  'Put it on a network of the segment that both hosts are in (network create -d macvlan, or -o mode=unmanaged), or move it with --tcp-close, which ends the connections.';
+  'Put it on a network of the segment that both hosts are in (network create -d macvlan, or -o mode=unmanaged), or leave out --tcp-established and close the connections first.';
 
 /** Whether a container's addresses move along from one host to another, told before anything moves. */
 export function addressMoveFindings(facts: AddressMoveFacts): Finding[] {
@@ -61,5 +61,5 @@ function networkFinding(
 /** An address that does not move is an obstacle only to connections. */
 const stays = ({ connections }: AddressMoveFacts, why: string): Finding =>
   connections
-    ? obstacle('network', 'CHECKPOINT_REFUSED', `its connections cannot move along: ${why}`, HINT)
+    ? obstacle('network', 'MIGRATION_REFUSED', `its connections cannot move along: ${why}`, HINT)
     : warning('network', `its address does not move along: ${why}`);
