@@ -5,6 +5,8 @@ import { isGone } from './live-process.ts';
 export interface LiveArea {
   readonly start: number;
   readonly end: number;
+  /** Bytes of it that are in memory or swapped out. */
+  readonly filled: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export function liveAreas(pid: number): LiveArea[] {
       const [, start = '', end = '', sharing, name = ''] = head;
       const isSkipped = line.split(' ').some((kind) => SKIPPED_KINDS.has(kind));
       if (sharing !== 'p' || isSkipped || filled === 0 || SKIPPED_NAMES.test(name)) continue;
-      areas.push({ start: Number.parseInt(start, 16), end: Number.parseInt(end, 16) });
+      areas.push({ start: Number.parseInt(start, 16), end: Number.parseInt(end, 16), filled: filled * 1024 });
     }
   }
   return areas;

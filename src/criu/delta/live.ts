@@ -121,7 +121,7 @@ function makeReader(
 }
 
 /** As CRIU chooses pages of private mappings (criu/mem.c should_dump_page). */
-const isDumped = (upper: number): boolean =>
+export const isDumped = (upper: number): boolean =>
   (upper >= IN_MEMORY || (upper & SWAPPED) !== 0) && (upper & OF_FILE) === 0;
 
 /** Writes what was read, without pages of zeros that are mapped more than once: the kernel's own, which nobody wrote. */
