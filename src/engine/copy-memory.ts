@@ -8,7 +8,7 @@ import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
-import { pidInside, processTree } from '../system/procfs.ts';
+import { insideTree } from '../system/procfs.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import { criuConfigPath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
@@ -71,10 +71,7 @@ export async function copyWhileRunning(
   before: Previous | undefined,
 ): Promise<MemoryCopy> {
   const { config, state } = container;
-  const processes = processTree(state.pid).flatMap(({ pid: hostPid }) => {
-    const pid = pidInside(hostPid);
-    return pid === undefined ? [] : [{ hostPid, pid }];
-  });
+  const processes = insideTree(state.pid);
   const begun = monotonicMicroseconds();
   const figures = await readMemory({
     processes,

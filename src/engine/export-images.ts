@@ -1,10 +1,12 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MEMBER_DIRECTORY, PARENT_LINK } from '../archive/members.ts';
+import { MEMBER_DIRECTORY } from '../archive/members.ts';
 import type { ArchiveWriter } from '../archive/types.ts';
-import { writeDelta } from '../criu/delta/write-delta.ts';
+import { receivePages } from '../archive/writer-pages.ts';
+import { type StreamedDelta, streamDelta } from '../criu/delta/stream-delta.ts';
 import type { Container } from '../model/container.ts';
 import { faultPoint } from '../system/faults.ts';
+import { logInfo } from '../system/log.ts';
 import type { EngineContext } from './context.ts';
 import { deltaBeside } from './delta-images.ts';
 import type { Previous } from './previous.ts';
@@ -15,37 +17,51 @@ interface ImageTarget {
   readonly images: string;
   /** Lets CRIU dump; gives the runtime's microseconds. */
   readonly dump: () => Promise<number>;
+  /** From {@link openComparison}. */
+  readonly comparison?: StreamedDelta | undefined;
+}
+
+/**
+ * Makes ready for telling by content what has changed since a pre-checkpoint, before the container is frozen; undefined where
+ * CRIU tells it. The caller discards it. Errors: those of streamDelta.
+ */
+export async function openComparison(
+  ctx: EngineContext,
+  { config: { name }, state: { pid } }: Container,
+  previous: Previous | undefined,
+  images: string,
+): Promise<StreamedDelta | undefined> {
+  if (previous === undefined || previous.tracked) return undefined;
+  return await streamDelta({
+    images,
+    parent: previous.directory,
+    into: deltaBeside(images),
+    root: pid,
+    signal: ctx.signal,
+    progress: (event) => ctx.progress({ ...event, subject: name }),
+  });
 }
 
 /**
  * Lets CRIU dump a frozen container, and puts its images into the archive: the pages on their way, or, where what has
- * changed is told by content, after the whole dump has become a delta. Gives the runtime's microseconds. Errors:
- * CHECKPOINT_FAILED, those of the writer and of writeDelta.
+ * changed is told by content, those of them that differ from the pre-checkpoint's. Gives the runtime's microseconds. Errors:
+ * CHECKPOINT_FAILED, those of the writer and of streamDelta.
  */
 export async function writeImages(
-  ctx: EngineContext,
-  { config: { name } }: Container,
   { previous }: { readonly previous: Previous | undefined },
-  { writer, images, dump }: ImageTarget,
+  { writer, images, dump, comparison }: ImageTarget,
 ): Promise<number> {
   if (previous !== undefined) await writer.addParentLink();
-  if (previous === undefined || previous.tracked) {
+  if (comparison === undefined) {
     const duration = await writer.addPages(MEMBER_DIRECTORY.images, images, dump);
     await addFiles(writer, MEMBER_DIRECTORY.images, images);
     return duration;
   }
-  const duration = await dump();
-  const into = deltaBeside(images);
-  await writeDelta({
-    images,
-    parent: previous.directory,
-    into,
-    link: PARENT_LINK.target,
-    signal: ctx.signal,
-    progress: (event) => ctx.progress({ ...event, subject: name }),
-  });
+  const duration = await receivePages(images, dump, comparison.take);
+  const { ownPages, parentPages } = await comparison.finish();
+  logInfo(`of ${ownPages + parentPages} pages, ${ownPages} have changed`);
   faultPoint('delta.exported');
-  await addFiles(writer, MEMBER_DIRECTORY.images, into);
+  await addFiles(writer, MEMBER_DIRECTORY.images, deltaBeside(images));
   return duration;
 }
 

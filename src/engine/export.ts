@@ -13,7 +13,7 @@ import type { CheckpointResult } from './checkpoint.ts';
 import type { EngineContext } from './context.ts';
 import { dumpPages } from './dump.ts';
 import { endExported } from './export-end.ts';
-import { removeImages, writeImages } from './export-images.ts';
+import { openComparison, removeImages, writeImages } from './export-images.ts';
 import { withLinkRemaps } from './export-links.ts';
 import { writeFrozenMembers, writeKnownMembers } from './export-members.ts';
 import {
@@ -104,6 +104,8 @@ async function writeArchive(
       cleanup.add('discard the archive', () => writer.discard());
       faultPoint('export.opened');
       await writeKnownMembers(ctx, container, options, writer);
+      const comparison = await openComparison(ctx, container, options.previous, images);
+      cleanup.add('end the comparison', () => comparison?.discard());
       const { leaveRunning } = options;
       const figures = await whileFrozen(ctx, container, options, () =>
         withLinkRemaps(ctx, container, { images, entry, leaveRunning }, async (makeLinks) => {
@@ -114,7 +116,7 @@ async function writeArchive(
           };
           const runtimeDuration = await writeFrozenMembers(ctx, container, options, {
             writer,
-            writeImages: () => writeImages(ctx, container, options, { writer, images, dump }),
+            writeImages: () => writeImages(options, { writer, images, dump, comparison }),
           });
           const statistics = await dumpStatsIfAny(join(bundleDirectory(ctx.store, config.id), 'stats-dump'));
           if (!options.keep) await rm(dumpLogPath(ctx.store, config.id), { force: true });

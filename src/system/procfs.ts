@@ -120,3 +120,10 @@ export function pidInside(pid: number): number | undefined {
     throw error;
   }
 }
+
+/** A process and all below it, by their PIDs here and those that they have in their own PID namespace. */
+export const insideTree = (root: number): { readonly hostPid: number; readonly pid: number }[] =>
+  processTree(root).flatMap(({ pid: hostPid }) => {
+    const pid = pidInside(hostPid);
+    return pid === undefined ? [] : [{ hostPid, pid }];
+  });

@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { receivePages } from '../../src/archive/writer-pages.ts';
 import { absorbParent } from '../../src/criu/delta/absorb-parent.ts';
 import { checkPageFiles } from '../../src/criu/delta/check-page-files.ts';
 import { readMemory } from '../../src/criu/delta/read-memory.ts';
+import { streamDelta } from '../../src/criu/delta/stream-delta.ts';
 import { writeDelta } from '../../src/criu/delta/write-delta.ts';
 import { writeWhole } from '../../src/criu/delta/write-whole.ts';
 import { waitFor } from '../../src/system/clock.ts';
@@ -132,6 +143,34 @@ test('memory that was read from outside while the processes ran is the parent of
     const figures = await writeDelta({ images, parent: path('pre2'), into: path('final'), link: '../pre2' });
     const privatePages = (2 * MIB * 2 ** 20) / figures.pageBytes;
     assert.ok(figures.parentPages > privatePages * 0.9, JSON.stringify(figures));
+    assert.equal(await words.restore(path('final'), 2), 'ok, ok');
+  }));
+
+test('a delta that is made while CRIU writes its pages is the memory, every word of it, and whole nowhere', () =>
+  inScratch(async (directory, undo) => {
+    const words = await startWords(directory, undo);
+    const path = (name: string): string => join(directory, name);
+    const processes = ROLES.map((role) => ({ hostPid: words.pids[role], pid: words.pids[role] }));
+    await readMemory({ processes, into: path('pre1') });
+    await words.change(1);
+    await readMemory({ processes, into: path('pre2'), parent: path('pre1'), link: '../pre1' });
+    await words.change(2);
+    const parent = path('pre2');
+    const stream = await streamDelta({
+      images: path('dumped'),
+      parent,
+      into: path('final'),
+      root: words.pids.parent,
+    });
+    undo.add(() => stream.discard());
+    mkdirSync(path('dumped'));
+    await receivePages(path('dumped'), () => words.dump('dumped'), stream.take);
+    const figures = await stream.finish();
+    assert.equal(pageBytesIn(path('dumped')), 0);
+    const privatePages = (2 * MIB * 2 ** 20) / figures.pageBytes;
+    assert.ok(figures.parentPages > privatePages * 0.9, JSON.stringify(figures));
+    assert.equal(pageBytesIn(path('final')), figures.ownPages * figures.pageBytes);
+    symlinkSync('../pre2', join(path('final'), 'parent'));
     assert.equal(await words.restore(path('final'), 2), 'ok, ok');
   }));
 

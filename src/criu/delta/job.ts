@@ -5,17 +5,21 @@ import type { Progress } from '../../model/progress.ts';
 import type { DeltaFigures } from './figures.ts';
 import type { LiveJob } from './live.ts';
 import type { RewriteJob } from './rewrite.ts';
+import type { StreamJob } from './stream.ts';
 
+/** Work that begins and ends by itself. */
 export type Job = RewriteJob | LiveJob;
+/** Work of the thread. */
+export type AnyJob = Job | StreamJob;
 
-/** What the thread sends: bytes so far, and one of the others at its end. */
+/** What the thread sends: bytes so far, and one of the others at the end of its work, or of a part of it. */
 export interface Report {
   readonly bytes?: number;
   readonly figures?: DeltaFigures;
   readonly failure?: Failure;
 }
 
-interface Failure {
+export interface Failure {
   readonly message: string;
   readonly stack?: string | undefined;
   readonly code?: ErrorCode;
@@ -29,7 +33,7 @@ export interface JobOptions {
 }
 
 /** Runs from the sources, and from the bundle, which has a file of its own for it (scripts/build.ts). */
-const WORKER = import.meta.filename.endsWith('.ts')
+export const WORKER = import.meta.filename.endsWith('.ts')
   ? join(import.meta.dirname, 'worker.ts')
   : join(import.meta.dirname, 'delta-worker.cjs');
 
@@ -65,7 +69,7 @@ function lastReport(worker: Worker, onBytes: (bytes: number) => void): Promise<R
   });
 }
 
-function errorOf(failure: Failure | undefined, phase: string): Error {
+export function errorOf(failure: Failure | undefined, phase: string): Error {
   const { message, code, errno, hint, stack } = failure ?? {
     message: `${phase}: the thread ended without a word`,
   };

@@ -13,7 +13,7 @@ import {
 } from './page-table.ts';
 
 /** Names of page maps: of a process by its PID, of shared memory by CRIU's number of the segment. */
-const PAGE_MAP = /^pagemap-(?:shmem-)?\d+\.img$/;
+export const PAGE_MAP = /^pagemap-(?:shmem-)?\d+\.img$/;
 
 /** One page map of a chain of checkpoints. */
 export interface Level {

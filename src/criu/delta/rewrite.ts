@@ -58,6 +58,16 @@ async function otherFiles(directory: string, pageMaps: readonly string[]): Promi
   return others.map(({ name }) => name);
 }
 
+/** Gives the directory `into` all files of images but page maps and pages. */
+export async function copyOtherFiles(
+  images: string,
+  pageMaps: readonly string[],
+  into: string,
+): Promise<void> {
+  for (const name of await otherFiles(images, pageMaps))
+    await linkOrCopy(join(images, name), join(into, name));
+}
+
 /** Images are never changed once they are written: two checkpoints share them where the file system lets them. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {

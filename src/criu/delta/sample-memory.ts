@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hostPageBytes, isDumped } from './live.ts';
+import { hostPageBytes } from '../../system/page-size.ts';
+import { isDumped } from './live.ts';
 import { type LiveArea, liveAreas } from './live-areas.ts';
 import { type LiveProcess, openProcess } from './live-process.ts';
 

@@ -41,7 +41,7 @@ export async function departCold(departure: Departure): Promise<MoveFigures> {
       { ...WHOLE, withImage: false },
       {
         writer,
-        writeImages: () => writeImages(ctx, container, { previous: undefined }, { writer, images, dump }),
+        writeImages: () => writeImages({ previous: undefined }, { writer, images, dump }),
       },
     );
     await writer.finish();
