@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DeltaFigures } from '../criu/delta/figures.ts';
 import { readMemory } from '../criu/delta/read-memory.ts';
@@ -15,7 +14,6 @@ import type { EngineContext } from './context.ts';
 import { explainDumpFailure } from './explain.ts';
 import { processLives } from './observe.ts';
 import type { CheckpointOptions } from './plan/checkpoint.ts';
-import { endTracking } from './pre-checkpoint-files.ts';
 import type { Previous } from './previous.ts';
 
 export interface MemoryCopy {
@@ -27,7 +25,8 @@ export interface MemoryCopy {
 type Options = Pick<CheckpointOptions, 'tcpEstablished' | 'fileLocks'>;
 
 /**
- * Lets CRIU copy the memory of a running container into the new directory `images`; the kernel tracks changes from then
+ * Lets CRIU copy the memory of a running container into the empty directory `images`, as a delta to the images that `parentPath`
+ * leads to from there; the kernel tracks changes from then
  * on. The processes stand still while CRIU takes hold of their memory, not while it is written. Errors:
  * CHECKPOINT_FAILED, explained; the container goes on in any case.
  */
@@ -35,13 +34,11 @@ export async function preDump(
   ctx: EngineContext,
   container: Container,
   images: string,
-  { before, tcpEstablished, fileLocks }: Options & { readonly before: Previous | undefined },
+  { parentPath, tcpEstablished, fileLocks }: Options & { readonly parentPath: string | undefined },
 ): Promise<MemoryCopy> {
   const { id, runtime, cgroupManager } = container.config;
   const workPath = bundleDirectory(ctx.store, id);
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {});
-  await mkdir(images, { mode: 0o700 });
-  if (before !== undefined) await endTracking(before);
   const begun = monotonicMicroseconds();
   await explainDumpFailure(container, () =>
     openRuntime(ctx.store, runtime, { cgroupManager }).checkpoint(id, {
@@ -49,7 +46,7 @@ export async function preDump(
       workPath,
       criuEnvironment,
       preDump: true,
-      parentPath: before?.link,
+      parentPath,
       leaveRunning: false,
       tcpEstablished,
       fileLocks,

@@ -23,19 +23,18 @@ interface ImageTarget {
 
 /**
  * Makes ready for telling by content what has changed since a pre-checkpoint, before the container is frozen; undefined where
- * CRIU tells it. The caller discards it. Errors: those of streamDelta.
+ * CRIU tells it. `into`: directory to make, beside the images to come. The caller discards it. Errors: those of streamDelta.
  */
 export async function openComparison(
   ctx: EngineContext,
   { config: { name }, state: { pid } }: Container,
   previous: Previous | undefined,
-  images: string,
+  into: string,
 ): Promise<StreamedDelta | undefined> {
   if (previous === undefined || previous.tracked) return undefined;
   return await streamDelta({
-    images,
     parent: previous.directory,
-    into: deltaBeside(images),
+    into,
     root: pid,
     signal: ctx.signal,
     progress: (event) => ctx.progress({ ...event, subject: name }),
@@ -57,11 +56,11 @@ export async function writeImages(
     await addFiles(writer, MEMBER_DIRECTORY.images, images);
     return duration;
   }
-  const duration = await receivePages(images, dump, comparison.take);
-  const { ownPages, parentPages } = await comparison.finish();
+  const duration = await receivePages(images, dump, (name, fd) => comparison.take(images, name, fd));
+  const { ownPages, parentPages } = await comparison.finish(images);
   logInfo(`of ${ownPages + parentPages} pages, ${ownPages} have changed`);
   faultPoint('delta.exported');
-  await addFiles(writer, MEMBER_DIRECTORY.images, deltaBeside(images));
+  await addFiles(writer, MEMBER_DIRECTORY.images, comparison.into);
   return duration;
 }
 

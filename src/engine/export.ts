@@ -11,6 +11,7 @@ import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { dumpLogPath } from './bundle-files.ts';
 import type { CheckpointResult } from './checkpoint.ts';
 import type { EngineContext } from './context.ts';
+import { deltaBeside } from './delta-images.ts';
 import { dumpPages } from './dump.ts';
 import { endExported } from './export-end.ts';
 import { openComparison, removeImages, writeImages } from './export-images.ts';
@@ -104,7 +105,7 @@ async function writeArchive(
       cleanup.add('discard the archive', () => writer.discard());
       faultPoint('export.opened');
       await writeKnownMembers(ctx, container, options, writer);
-      const comparison = await openComparison(ctx, container, options.previous, images);
+      const comparison = await openComparison(ctx, container, options.previous, deltaBeside(images));
       cleanup.add('end the comparison', () => comparison?.discard());
       const { leaveRunning } = options;
       const figures = await whileFrozen(ctx, container, options, () =>

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { open, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArchiveFacts } from '../archive/facts.ts';
 import { IDENTITY_FILE } from '../archive/identity.ts';
 import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from '../archive/members.ts';
@@ -37,6 +37,16 @@ export interface ImportedArchive {
   readonly read: (member: string, work: (fd: number) => Promise<void>) => Promise<void>;
   /** The images lack the pages of a pre-checkpoint, which lies beside them, unless it is a local one. */
   readonly buildsOn: boolean;
+  /** What has come before it, of a move in rounds. */
+  readonly rounds?: ArchiveRounds | undefined;
+}
+
+/** Files and memory beside an archive's members, on the same file system. */
+export interface ArchiveRounds {
+  /** Directories that hold what is in the members of these names otherwise. */
+  readonly trees: ReadonlyMap<string, string>;
+  /** Directories of CRIU's images that those of the archive build on, under the names that they keep. */
+  readonly memory: readonly string[];
 }
 
 /** Members that come from somewhere else than an archive, and its name for messages. */
@@ -202,11 +212,14 @@ export interface Placement extends SyncChoice {
 export async function placeImages(
   ctx: EngineContext,
   id: string,
-  { directory, view, has, buildsOn }: ImportedArchive,
+  { directory, view, has, buildsOn, rounds }: ImportedArchive,
   { keepAddresses, previous, sync }: Placement,
 ): Promise<void> {
   const images = join(directory, MEMBER_DIRECTORY.images);
-  if (buildsOn) await placePrevious(ctx, id, directory, { previous, sync });
+  if (buildsOn && rounds !== undefined) {
+    for (const from of rounds.memory)
+      await publish(from, join(bundleDirectory(ctx.store, id), basename(from)));
+  } else if (buildsOn) await placePrevious(ctx, id, directory, { previous, sync });
   // An archive may have put anything where cryopod keeps files of its own, beside CRIU's images.
   for (const name of [MEMBER.network, MEMBER.shm]) await rm(join(images, name), { force: true });
   // podman packs the host's too.

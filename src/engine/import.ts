@@ -8,7 +8,7 @@ import { layerDiffDirectory } from '../image/layers.ts';
 import { type Container, type ContainerConfig, STOPPED_STATE } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import type { PortMapping } from '../model/network.ts';
-import { applyChanges } from '../rootfs/apply-changes.ts';
+import { applyChanges, placeChanges } from '../rootfs/apply-changes.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { fillVolume } from '../rootfs/volume-archive.ts';
 import { createVolumeDirectory, removeVolumeDirectory, volumeMountpoint } from '../rootfs/volumes.ts';
@@ -26,7 +26,7 @@ import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
 import { cgroupExists } from '../system/cgroups.ts';
 import { type Cleanup, undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
-import { syncFileSystem } from '../system/durable.ts';
+import { publish, syncFileSystem } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logInfo, logWarning } from '../system/log.ts';
 import { interruptible } from '../system/process.ts';
@@ -277,20 +277,23 @@ async function placeVolumes(
 
 async function placeVolume(
   ctx: EngineContext,
-  { has, read }: ImportedArchive,
+  { has, read, rounds }: ImportedArchive,
   { name, member, anonymous }: ImportedVolume,
   note: (name: string) => void,
 ): Promise<void> {
   const path = `${MEMBER_DIRECTORY.volumes}/${member}.tar`;
+  const tree = rounds?.trees.get(path);
+  const isBrought = tree !== undefined || has(path);
   if (volumeByName(ctx.db, name) !== undefined) {
-    if (!has(path)) return;
+    if (!isBrought) return;
     fail('NAME_IN_USE', {
       message: `volume with name ${name} already exists. Use --ignore-volumes to not restore content of volumes`,
     });
   }
   note(name);
   const mountpoint = await createVolumeDirectory(ctx.store, name);
-  if (has(path)) await read(path, (fd) => fillVolume(ctx.store, name, fd, { sync: false }));
+  if (tree !== undefined) await publish(tree, mountpoint);
+  else if (isBrought) await read(path, (fd) => fillVolume(ctx.store, name, fd, { sync: false }));
   putVolume(ctx.db, {
     name,
     driver: 'local',
@@ -299,7 +302,7 @@ async function placeVolume(
     labels: {},
     options: {},
     anonymous,
-    copiedUp: has(path),
+    copiedUp: isBrought,
   });
 }
 
@@ -326,7 +329,7 @@ async function createRecord(
   const { id } = config;
   cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
   await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
-  if (has(MEMBER.rootfsDiff)) await placeRootfs(ctx, config, archive);
+  await placeRootfs(ctx, config, archive);
   await placeImages(ctx, id, archive, { keepAddresses: options.name === undefined, sync: false });
   if (has(MEMBER.log) && config.logPath !== '') await rename(join(directory, MEMBER.log), config.logPath);
   const container: Container = {
@@ -347,9 +350,12 @@ async function createRecord(
 async function placeRootfs(
   ctx: EngineContext,
   { id, layers }: ContainerConfig,
-  { directory, read }: Pick<ImportedArchive, 'directory' | 'read'>,
+  { directory, has, read, rounds }: ImportedArchive,
 ): Promise<void> {
-  const deleted = await readDeleted(directory);
+  const tree = rounds?.trees.get(MEMBER.rootfsDiff);
+  if (tree === undefined && !has(MEMBER.rootfsDiff)) return;
+  const choice = { deleted: await readDeleted(directory), sync: false };
   const diffs = layers.map((layer) => layerDiffDirectory(ctx.store, layer));
-  await read(MEMBER.rootfsDiff, (fd) => applyChanges(ctx.store, id, diffs, fd, { deleted, sync: false }));
+  if (tree !== undefined) await placeChanges(ctx.store, id, diffs, tree, choice);
+  else await read(MEMBER.rootfsDiff, (fd) => applyChanges(ctx.store, id, diffs, fd, choice));
 }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Container } from '../model/container.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
@@ -16,6 +16,7 @@ import { untilPagesAreIn } from './lazy-pages.ts';
 import { type CheckpointOptions, refusePreCheckpoint } from './plan/checkpoint.ts';
 import {
   chainOf,
+  endTracking,
   forgetPreCheckpoints,
   lastPreCheckpoint,
   newRecord,
@@ -100,9 +101,20 @@ async function copyMemory(
     `${container.config.name}: memory is copied by ${tracked ? "CRIU, with the kernel's memory tracking" : 'reading it from outside, changes are told by content'}`,
   );
   const figures = tracked
-    ? await preDump(ctx, container, images, { ...options, before })
+    ? await trackedCopy(ctx, container, images, { ...options, before })
     : await copyWhileRunning(ctx, container, images, before);
   return { figures, record: newRecord(container, { tracked }) };
+}
+
+async function trackedCopy(
+  ctx: EngineContext,
+  container: Container,
+  images: string,
+  { before, ...options }: PreCheckpointOptions & { readonly before: Previous | undefined },
+): Promise<MemoryCopy> {
+  await mkdir(images, { mode: 0o700 });
+  if (before !== undefined) await endTracking(before);
+  return await preDump(ctx, container, images, { ...options, parentPath: before?.link });
 }
 
 /** The pre-checkpoint that the next one builds on; undefined where the next one is to be whole. */

@@ -43,6 +43,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   checkpoint: repairCheckpoint,
   'pre-checkpoint': repairPreCheckpoint,
   'pre-export': repairPreExport,
+  rounds: repairRounds,
   export: repairExport,
   import: async (ctx, entry, container) => {
     await repairImport(ctx, entry, container);
@@ -180,6 +181,18 @@ async function repairPreCheckpoint(
   if (container === undefined) return;
   const images = join(bundleDirectory(ctx.store, container.config.id), String(data.images));
   await rm(images, { recursive: true, force: true });
+  if (processLives(container)) await goOnRunning(ctx, container);
+}
+
+/** Rounds of a move that has not come to the freeze. */
+async function repairRounds(
+  ctx: EngineContext,
+  { data }: JournalEntry,
+  container: Container | undefined,
+): Promise<void> {
+  if (container === undefined) return;
+  const directory = join(bundleDirectory(ctx.store, container.config.id), String(data.directory));
+  await rm(directory, { recursive: true, force: true });
   if (processLives(container)) await goOnRunning(ctx, container);
 }
 

@@ -106,6 +106,8 @@ const SCHEMAS = {
   round: v.object({ type: v.literal('round'), number: count }),
   /** Target: the round is kept. */
   kept: v.object({ type: v.literal('kept'), number: count }),
+  /** Source: no more rounds; what follows is the checkpoint itself. */
+  last: v.object({ type: v.literal('last') }),
   /** Target: all is on disk and journalled; nothing runs before `commit`. */
   prepared: v.object({ type: v.literal('prepared') }),
   /** Source: it is the target's from here on. */

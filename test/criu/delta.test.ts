@@ -156,16 +156,15 @@ test('a delta that is made while CRIU writes its pages is the memory, every word
     await readMemory({ processes, into: path('pre2'), parent: path('pre1'), link: '../pre1' });
     await words.change(2);
     const parent = path('pre2');
-    const stream = await streamDelta({
-      images: path('dumped'),
-      parent,
-      into: path('final'),
-      root: words.pids.parent,
-    });
+    const stream = await streamDelta({ parent, into: path('final'), root: words.pids.parent });
     undo.add(() => stream.discard());
     mkdirSync(path('dumped'));
-    await receivePages(path('dumped'), () => words.dump('dumped'), stream.take);
-    const figures = await stream.finish();
+    await receivePages(
+      path('dumped'),
+      () => words.dump('dumped'),
+      (name, fd) => stream.take(path('dumped'), name, fd),
+    );
+    const figures = await stream.finish(path('dumped'));
     assert.equal(pageBytesIn(path('dumped')), 0);
     const privatePages = (2 * MIB * 2 ** 20) / figures.pageBytes;
     assert.ok(figures.parentPages > privatePages * 0.9, JSON.stringify(figures));

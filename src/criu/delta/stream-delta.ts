@@ -9,20 +9,25 @@ export type StreamDeltaOptions = Omit<StreamJob, 'verb'> & JobOptions;
 
 /** A delta in the making; one call at a time. After an error only `discard` is of use. */
 export interface StreamedDelta {
-  /** Reads the pages file of this name from a descriptor to its end. */
-  readonly take: (name: string, fd: number) => Promise<void>;
+  /** The directory that it is made in. */
+  readonly into: string;
+  /** Reads the pages file of this name from a descriptor to its end; CRIU makes all other images in the directory `images`. */
+  readonly take: (images: string, name: string, fd: number) => Promise<void>;
   /** Once the dump has ended. `into` has its files then, none of them synced. */
-  readonly finish: () => Promise<DeltaFigures>;
+  readonly finish: (images: string) => Promise<DeltaFigures>;
   /** Ends the work and removes `into`. Idempotent; nothing to do after `finish`. */
   readonly discard: () => Promise<void>;
 }
 
 /** What the thread is asked for; it answers each with a report. */
-export type StreamRequest = { readonly number: number; readonly fd: number } | 'finish';
+export type StreamRequest = { readonly images: string } & (
+  | { readonly number: number; readonly fd: number }
+  | { readonly number?: undefined }
+);
 
 /**
- * Makes the directory `into` (0700): a delta to `parent` of a dump that is being made into `images`, whose pages come as
- * streams (archive/writer-pages.ts), so that the whole of memory is never on the disk. The processes stand still meanwhile. All
+ * Makes the directory `into` (0700): a delta to `parent` of a dump that is to be made, whose pages come as streams
+ * (archive/writer-pages.ts), so that the whole of memory is never on the disk. The processes stand still meanwhile. All
  * is ready for the first stream when this returns. There is no link to the parent. Errors of all calls: IMAGE_INVALID, NO_SPACE,
  * INTERRUPTED.
  */
@@ -58,9 +63,10 @@ export async function streamDelta(options: StreamDeltaOptions): Promise<Streamed
     throw error;
   });
   return {
-    take: async (name, fd) => void (await ask({ number: Number(/\d+/.exec(name)?.[0]), fd })),
-    finish: async () => {
-      const { figures } = await ask('finish');
+    into,
+    take: async (images, name, fd) => void (await ask({ images, number: Number(/\d+/.exec(name)?.[0]), fd })),
+    finish: async (images) => {
+      const { figures } = await ask({ images });
       await end();
       return figures ?? fail('INTERNAL', { message: 'compare: the thread told no figures' });
     },

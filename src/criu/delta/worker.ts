@@ -26,9 +26,10 @@ async function serveStream(job: StreamJob, pulse: Pulse): Promise<void> {
   const stream = await openStream(job, pulse);
   parentPort?.on('message', async (request: StreamRequest) => {
     try {
-      if (request === 'finish') report({ figures: await stream.finish() });
+      const { images } = request;
+      if (request.number === undefined) report({ figures: await stream.finish(images) });
       else {
-        await stream.take(request.number, request.fd);
+        await stream.take(images, request.number, request.fd);
         report({});
       }
     } catch (error) {

@@ -1,4 +1,10 @@
+import { sampleMemory } from '../../criu/delta/sample-memory.ts';
+import { openRuntime } from '../../runtime/runtime.ts';
+import { processTree } from '../../system/procfs.ts';
 import type { MoveMode } from '../../wire/messages.ts';
+import { lazyAbility } from '../lazy-pages.ts';
+import { chooseByFigures } from '../plan/migrate/choose.ts';
+import { tracksChanges } from '../previous.ts';
 import type { Departure } from './types.ts';
 
 /** A mode, and why, as one sentence without its full stop. */
@@ -7,8 +13,22 @@ export interface Choice {
   readonly why: string;
 }
 
-/** Chooses how a container moves, from what is known of it and of the link. */
-export async function chooseMode({ options }: Pick<Departure, 'options'>): Promise<Choice> {
+type Known = Pick<Departure, 'ctx' | 'container' | 'options' | 'bytes' | 'linkRate' | 'target'>;
+
+/** Chooses how a container moves, from what its memory does in half a second and how fast the link is. */
+export async function chooseMode(known: Known): Promise<Choice> {
+  const { ctx, container, options, bytes, linkRate, target } = known;
   if (options.mode !== 'auto') return { mode: options.mode, why: 'asked for' };
-  return { mode: 'cold', why: 'one pass' };
+  const { runtime, cgroupManager } = container.config;
+  const here = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager }));
+  const pids = processTree(container.state.pid).map(({ pid }) => pid);
+  const sample = await sampleMemory(pids, ctx.signal);
+  return chooseByFigures({
+    memory: Math.max(sample.bytes, bytes.memory),
+    changeRate: sample.changeRate,
+    files: bytes.files,
+    linkSpeed: Math.max(1, linkRate ?? Number.POSITIVE_INFINITY),
+    tracked: await tracksChanges(ctx),
+    lazy: here.criu && here.runtime.able && target.lazy,
+  });
 }

@@ -43,7 +43,7 @@ export async function departPostCopy(departure: Departure): Promise<MoveFigures>
         const choice = { ignoreRootfs: false, ignoreVolumes: false, withImage: false };
         await writeFrozenMembers(ctx, container, choice, {
           writer,
-          writeImages: () => writeImages(ctx, container, { previous: undefined }, { writer, images, dump }),
+          writeImages: () => writeImages({ previous: undefined }, { writer, images, dump }),
         });
         // The target asks as soon as it restores, before its processes run.
         pages = beginSending(departure);

@@ -12,7 +12,21 @@ export type Engine = (args: readonly string[]) => Promise<string>;
 export const podman: Engine = (args) =>
   ok(['podman', '--cgroup-manager=cgroupfs', '--events-backend=file', '--runtime=runc', ...args]);
 
-export const cryopod: Engine = (args) => ok([`${WORK}/cryopod/bin/cryopod`, ...args]);
+/** cryopod on one store. */
+export interface Cryopod extends Engine {
+  /** What precedes a command's arguments. */
+  readonly argv: readonly string[];
+}
+
+function cryopodOn(...stores: string[]): Cryopod {
+  const argv = [`${WORK}/cryopod/bin/cryopod`, ...stores];
+  return Object.assign((args: readonly string[]) => ok([...argv, ...args]), { argv });
+}
+
+export const cryopod = cryopodOn();
+
+/** A store that stands for another host's. */
+export const otherCryopod = cryopodOn('--root', '/var/lib/other', '--runroot', '/run/other');
 
 let imported = false;
 
@@ -35,5 +49,6 @@ export const discard = (engine: Engine, name: string): Promise<string> =>
 
 /** Removes all containers by force, after a scenario that has failed. */
 export async function discardAll(): Promise<void> {
-  for (const engine of [podman, cryopod]) await engine(['rm', '--all', '--force', '--time', '0']);
+  for (const engine of [podman, cryopod, otherCryopod])
+    await engine(['rm', '--all', '--force', '--time', '0']);
 }

@@ -3,6 +3,7 @@ import { ARCHIVES, PODMAN } from './scenarios/archives.ts';
 import { CGROUPS } from './scenarios/cgroups.ts';
 import { CRYOPOD } from './scenarios/cryopod.ts';
 import { FACTS } from './scenarios/facts.ts';
+import { MIGRATE } from './scenarios/migrate.ts';
 import { RUNC } from './scenarios/runc.ts';
 
 /** In the order in which they are run: what a later one stands on comes before it. */
@@ -13,4 +14,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...CGROUPS,
   ...CRYOPOD,
   ...ARCHIVES,
+  ...MIGRATE,
 ];

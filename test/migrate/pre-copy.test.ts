@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { eventually } from '../contract/support.ts';
+import { imageName } from '../fixtures/images.ts';
+import { via } from '../fixtures/moving.ts';
+import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
+
+const PROGRAM = readFileSync(join(import.meta.dirname, '../fixtures/programs/moving.pl'), 'utf8');
+
+interface Moved {
+  readonly mode: string;
+  readonly why: string;
+  readonly rounds: number;
+  readonly bytesSent: number;
+  readonly downtime: number;
+  readonly duration: number;
+}
+
+/** Gives `work` two stores; in the first runs `c`, which changes memory, a volume and its root file system all the time. */
+async function withMoving(work: (one: Sandbox, other: Sandbox) => Promise<void>): Promise<void> {
+  await withSandbox(
+    async (one) =>
+      withSandbox(async (other) => {
+        const run = ['run', '-d', '--name', 'c', '--network', 'none', '-v', 'vol:/vol', imageName('perl')];
+        const make = 'mkdir -p /own/a /own/b /vol/a; rm -rf /usr/share/doc; exec perl -e "$0" "$@"';
+        await one.ok([...run, 'sh', '-c', make, PROGRAM, '64', '/vol/a', '/own/a', '/own/b']);
+        await eventually('it is ready', async () => (await one.ok(['logs', 'c'])).includes('ready'));
+        await work(one, other);
+        // Each store takes what runs of a container that it has had for its own.
+        for (const box of [one, other]) await box.ok(['rm', '--force', '--time', '0', '--all', '--volumes']);
+      }),
+    { images: ['perl'] },
+  );
+}
+
+const said = async (box: Sandbox): Promise<string[]> =>
+  (await box.ok(['logs', 'c'])).split('\n').filter((line) => line.startsWith('verified'));
+
+/** Memory and files are as the program left them, and it goes on. */
+async function assertWhole(box: Sandbox): Promise<void> {
+  const before = (await said(box)).length;
+  await box.ok(['kill', '--signal', 'USR1', 'c']);
+  await eventually('it has looked', async () => (await said(box)).length > before);
+  assert.equal((await said(box)).at(-1), 'verified ok');
+}
+
+/** Moves `c`; what the last line says. */
+async function move(from: Sandbox, to: Sandbox, options: readonly string[]): Promise<Moved> {
+  const lines = await from.ok(['migrate', '--format', 'json', ...options, ...via(to), 'c']);
+  return JSON.parse(lines.split('\n').at(-1) ?? '') as Moved;
+}
+
+/** What a store keeps of `c` beside its configuration. */
+const bundle = (box: Sandbox): string[] =>
+  readdirSync(join(box.root, 'containers')).flatMap((id) =>
+    readdirSync(join(box.root, 'containers', id, 'userdata')).filter((name) =>
+      /checkpoint|rounds|\.tmp/.test(name),
+    ),
+  );
+
+test('a container moves in rounds with its memory, its volume and its files, there and back', () =>
+  withMoving(async (one, other) => {
+    const there = await move(one, other, ['--mode', 'pre-copy', '--compress', 'none']);
+    assert.ok(there.rounds >= 2, JSON.stringify(there));
+    await assertWhole(other);
+    assert.equal(await one.ok(['ps', '-aq']), '');
+    assert.equal(await one.ok(['volume', 'ls', '-q']), '');
+    assert.deepEqual(bundle(other), []);
+    const back = await move(other, one, ['--mode', 'pre-copy', '--max-rounds', '1', '--compress', 'zstd']);
+    assert.equal(back.rounds, 1);
+    await assertWhole(one);
+    assert.deepEqual(bundle(one), []);
+  }));
