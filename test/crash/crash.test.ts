@@ -68,7 +68,7 @@ async function breakAt(box: Sandbox, point: FaultPoint, action: string): Promise
 /** Points that need more than a command on a container: archives.test.ts, lazy.test.ts, history.test.ts,
  * pre-checkpoint.test.ts, migrate.test.ts. */
 const hasOwnSuite = (point: FaultPoint): boolean =>
-  /^(?:export|import|pages|pre-checkpoint|delta|history|back|forget|migrate|receive)\./.test(point);
+  /^(?:export|import|pages|pre-checkpoint|delta|history|back|forget|migrate|receive|rounds)\./.test(point);
 
 for (const point of FAULT_POINTS.filter((one) => !hasOwnSuite(one))) {
   test(`${point}: whatever breaks there, the container is whole afterwards and can be used again`, async () => {

@@ -154,7 +154,7 @@ export async function receivePreCopy({ ctx, wire, request, directory, choice }: 
     if (rounds.memory.length >= MAX_LEVELS - 1)
       fail('PEER_INVALID', { message: `${from} sends no end of rounds` });
     await rounds.take(memberSource(wire, from));
-    faultPoint('receive.round');
+    faultPoint('rounds.kept');
     await wire.send({ type: 'kept', number: rounds.memory.length });
   }
   const archive = await readArchive(ctx, place, {
