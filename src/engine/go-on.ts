@@ -14,6 +14,8 @@ import { processLives } from './observe.ts';
 
 /** The runtimes, and CRIU, also through the loader of a private copy. */
 const WORKERS = /^(?:runc|crun|criu|ld-linux)/;
+/** What makes and unmakes a network; the path of the namespace is in its arguments. */
+export const NETWORKERS = /^(?:flock|netavark)/;
 /** Milliseconds that a dump of much memory to a slow disk may need. */
 const WORKERS_LIMIT_MS = 10 * 60_000;
 
@@ -21,11 +23,15 @@ const WORKERS_LIMIT_MS = 10 * 60_000;
  * A command that was killed leaves the runtime and CRIU working: they finish what they have begun, and only then is it
  * clear how it ended. Taking the images away from under them could cost the container.
  */
-export async function untilLeftAlone(bundle: string, signal?: AbortSignal): Promise<void> {
-  const isLeft = (): boolean => processesWorkingOn(bundle, WORKERS).length === 0;
+export async function untilLeftAlone(
+  bundle: string,
+  signal?: AbortSignal,
+  workers: RegExp = WORKERS,
+): Promise<void> {
+  const isLeft = (): boolean => processesWorkingOn(bundle, workers).length === 0;
   const left = await waitFor(isLeft, WORKERS_LIMIT_MS, signal);
   if (left === undefined) {
-    const [first] = processesWorkingOn(bundle, WORKERS);
+    const [first] = processesWorkingOn(bundle, workers);
     fail('BUSY', {
       message: `process ${first?.pid} (${first?.name}) of a crashed command still works on ${bundle}`,
     });

@@ -1,5 +1,6 @@
 import { layerDiffDirectory } from '../image/layers.ts';
 import type { Container } from '../model/container.ts';
+import type { PortReservation } from '../network/reserve.ts';
 import { mountRootfs } from '../rootfs/overlay.ts';
 import { mountShm } from '../rootfs/shm.ts';
 import { ensureMountTargets, ensureWorkdir } from '../rootfs/workdir.ts';
@@ -15,25 +16,37 @@ import { bundleDirectory } from '../system/store-paths.ts';
 import { mountTarget, resolveMounts } from './container-mounts.ts';
 import type { EngineContext } from './context.ts';
 import { namespaceChoice, ownsShm, shmSource } from './namespaces.ts';
-import { type Attached, type AttachOptions, attachNetwork } from './network/attach.ts';
-import { writeContainerFiles } from './network/container-files.ts';
+import { type AttachOptions, attachNetwork, type NetworkHoldings } from './network/attach.ts';
+import { fillContainerFiles, placeContainerFiles } from './network/container-files.ts';
 import { release } from './release.ts';
 
+export interface Prepared {
+  /** Sockets that keep the published ports, for the monitor to inherit. */
+  readonly reservation: PortReservation;
+  /**
+   * Waits until the network is connected and the files that name its addresses are written: a process of the container
+   * may run only then. Gives what the caller records.
+   */
+  readonly connected: () => Promise<NetworkHoldings>;
+}
+
 /**
- * Makes everything ready for the runtime: root file system and /dev/shm mounted, volumes filled, network attached, the
- * bundle's config.json written. What it acquires is registered with `cleanup`. The caller holds the container's lock and
- * records the holdings that are returned.
+ * Makes everything ready for the runtime: root file system and /dev/shm mounted, volumes filled, the bundle's config.json
+ * written, while the network is being connected. What it acquires is registered with `cleanup`. The caller holds the
+ * container's lock.
  */
 export async function prepare(
   ctx: EngineContext,
   container: Container,
   cleanup: Cleanup,
   network: AttachOptions,
-): Promise<Attached> {
+): Promise<Prepared> {
   const { config, state } = container;
   // An address that was kept for a restore stays kept when the restore fails.
   const keepNetwork = network.hold && state.networkHeld;
   cleanup.add(`release ${config.id}`, () => release(ctx, container, { keepNetwork }));
+  // Links and rules take longer than all mounts.
+  const { netns, reservation, holdings } = await attachNetwork(ctx, container, cleanup, network);
   const rootfs = await mountRootfs(
     ctx.store,
     config.id,
@@ -42,12 +55,7 @@ export async function prepare(
   if (ownsShm(config)) await mountShm(ctx.store, config.id, config.shmSize);
   const mounts = await resolveMounts(ctx, config, rootfs);
   faultPoint('start.mounted');
-  const attached = await attachNetwork(ctx, container, cleanup, network);
-  const { holdings } = attached;
-  faultPoint('start.network-ready');
-  const files = await writeContainerFiles(ctx, config, holdings, {
-    restoring: network.checkpoint !== undefined,
-  });
+  const files = await placeContainerFiles(ctx, config, { restoring: network.checkpoint !== undefined });
   ensureMountTargets(rootfs, [...mounts.map(mountTarget), ...files.targets]);
   const user = resolveUser(rootfs, config.user);
   ensureWorkdir(rootfs, config.workdir, user);
@@ -59,7 +67,7 @@ export async function prepare(
     shm: shmSource(ctx, config.id, config.ipc),
     files: files.paths,
     namespaces: {
-      network: namespaceChoice(ctx, config.network, 'net', holdings.netns),
+      network: namespaceChoice(ctx, config.network, 'net', netns),
       pid: namespaceChoice(ctx, config.pid, 'pid'),
       ipc: namespaceChoice(ctx, config.ipc, 'ipc'),
       uts: namespaceChoice(ctx, config.uts, 'uts'),
@@ -69,5 +77,11 @@ export async function prepare(
   });
   for (const warning of warnings) logInfo(warning);
   await writeSpec(bundleDirectory(ctx.store, config.id), spec);
-  return attached;
+  const connected = async (): Promise<NetworkHoldings> => {
+    const known = await holdings;
+    await fillContainerFiles(ctx, config, known, files);
+    faultPoint('start.network-ready');
+    return known;
+  };
+  return { reservation, connected };
 }

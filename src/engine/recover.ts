@@ -13,7 +13,7 @@ import { withLock } from '../state/locks.ts';
 import { TEMP_PREFIX } from '../system/durable.ts';
 import { logWarning } from '../system/log.ts';
 import { bootId } from '../system/procfs.ts';
-import { bundleDirectory, checkpointDirectory, runDirectory } from '../system/store-paths.ts';
+import { bundleDirectory, checkpointDirectory, netnsPath, runDirectory } from '../system/store-paths.ts';
 import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
@@ -21,7 +21,7 @@ import { type DeltaParent, deltaBeside } from './delta-images.ts';
 import { endContainer } from './export-end.ts';
 import { removeImages } from './export-images.ts';
 import { removeLinkRemaps } from './export-links.ts';
-import { goOnRunning, hasEndedContainer, untilLeftAlone } from './go-on.ts';
+import { goOnRunning, hasEndedContainer, NETWORKERS, untilLeftAlone } from './go-on.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
 import { removeVolumes, syncImported } from './import.ts';
 import { endIncomplete } from './incomplete.ts';
@@ -88,6 +88,7 @@ export async function recoverLocked(ctx: EngineContext, subject: string): Promis
   await endUnusedServer(ctx, containerById(ctx.db, subject));
   if (entries.some(isIncomplete)) await endIncomplete(ctx, containerById(ctx.db, subject));
   await untilLeftAlone(bundleDirectory(ctx.store, subject), ctx.signal);
+  await untilLeftAlone(netnsPath(ctx.store, subject), ctx.signal, NETWORKERS);
   for (const entry of entries) {
     logWarning(`recovering: "${entry.operation}" of ${subject} did not come to its end`);
     await REPAIRS[entry.operation]?.(ctx, entry, containerById(ctx.db, subject));

@@ -5,7 +5,7 @@ import { writeCriuConfig } from '../criu/options.ts';
 import { requireCriu } from '../criu/probe.ts';
 import { type RestoreStats, restoreStatsIfAny } from '../criu/stats.ts';
 import type { Container, ContainerConfig } from '../model/container.ts';
-import { releaseNetwork } from '../network/hold.ts';
+import { readyRelease } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm-archive.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
 import { openRuntime } from '../runtime/runtime.ts';
@@ -115,13 +115,14 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
         stopPages(ctx, id);
       });
     }
-    const { holdings, reservation } = await prepare(ctx, container, cleanup, {
+    const { connected, reservation } = await prepare(ctx, container, cleanup, {
       hold: true,
       checkpoint: images,
       ignoreStaticIp: options.ignoreStaticIp,
       ignoreStaticMac: options.ignoreStaticMac,
     });
     await loadShm(ctx.store, id, shmArchivePath(images));
+    const holdings = await connected();
     faultPoint('restore.mounted');
     ctx.signal.throwIfAborted();
     const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
@@ -133,6 +134,8 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
       faultPoint('pages.serving');
     }
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
+    const hold = holdings.netns === undefined ? undefined : readyRelease(holdings.netns);
+    cleanup.add('leave the network held', () => hold?.cancel());
     const begun = monotonicMicroseconds();
     const { pid, monitorPid } = await explainRestoreFailure(container, images, () =>
       restoreInMonitor({
@@ -155,7 +158,7 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
     reservation.close();
     ctx.signal.throwIfAborted();
     faultPoint('restore.running');
-    if (holdings.netns !== undefined) await releaseNetwork(holdings.netns);
+    await hold?.release();
     await freeConnections(ctx.store, id);
     faultPoint('restore.released');
     const running = updateState(ctx.db, id, {

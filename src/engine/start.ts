@@ -58,11 +58,11 @@ export async function startLocked(
   const started = await undoOnFailure(async (cleanup) => {
     cleanup.add('settle the journal', () => endOperation(ctx.db, entry));
     await forgetCheckpointHold(ctx, container);
-    const { holdings, reservation } = await prepare(ctx, container, cleanup, { hold: false });
+    const { connected, reservation } = await prepare(ctx, container, cleanup, { hold: false });
     ctx.signal.throwIfAborted();
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     await rm(criuConfigPath(ctx.store, id), { force: true });
-    const { pid, monitorPid } = await createInMonitor({
+    const creating = createInMonitor({
       store: ctx.store,
       runtime,
       config: container.config,
@@ -70,8 +70,14 @@ export async function startLocked(
       inherit: reservation.fds,
       signal: ctx.signal,
     });
+    const { pid, monitorPid } = await creating.catch(async (error: unknown) => {
+      // A network that could not be connected takes its namespace with it, and is then the reason.
+      await connected();
+      throw error;
+    });
     reservation.close();
     faultPoint('start.monitor-started');
+    const holdings = await connected();
     const running = {
       ...holdings,
       status: 'running',

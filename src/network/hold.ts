@@ -1,3 +1,5 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import { fail } from '../model/errors.ts';
 import { type RunResult, run } from '../system/process.ts';
 import { inNamespace, namespaceExists } from './namespace.ts';
@@ -47,6 +49,40 @@ export async function releaseNetwork(netns: string): Promise<void> {
   const result = await nft(netns, RELEASE_SCRIPT);
   if (programMissing(result)) return releaseWithIptables(netns);
   if (!result.ok) failHold('release', netns, result);
+}
+
+/** What ends a hold at a word. One of both is called, at the end. */
+export interface ReadyRelease {
+  /** As {@link releaseNetwork}. */
+  readonly release: () => Promise<void>;
+  /** The hold stays. */
+  readonly cancel: () => Promise<void>;
+}
+
+/**
+ * Starts the program that ends a hold before it is needed: packets wait for its end, so its start is done with earlier. When
+ * this process dies the hold stays.
+ */
+export function readyRelease(netns: string): ReadyRelease {
+  let input: Writable | null = null;
+  const onSpawn = ({ stdin }: ChildProcess): void => {
+    input = stdin;
+    // A program that ends without reading breaks this pipe; its exit status tells the story.
+    stdin?.on('error', () => undefined);
+  };
+  const ending = run(inNamespace(netns, ['nft', '-f', '-']), { stdin: 'pipe', onSpawn });
+  const end = (script: string): Promise<RunResult> => {
+    input?.end(script);
+    return ending;
+  };
+  return {
+    release: async () => {
+      if (!(await end(RELEASE_SCRIPT)).ok) await releaseNetwork(netns);
+    },
+    cancel: async () => {
+      await end('');
+    },
+  };
 }
 
 /** True while {@link holdNetwork} is in force in the namespace. */

@@ -44,53 +44,93 @@ export interface ConnectedNetwork {
   readonly ports: readonly PortMapping[];
 }
 
-/**
- * Makes the container's network: namespace, hold, addresses, links, ports. Modes host, container and ns need nothing
- * made. Idempotent: where the network is up already, as after a checkpoint that keeps it, it is returned as it is (and
- * held, if asked). On failure nothing is left. Fails with ADDRESS_IN_USE, PORT_IN_USE, NO_SUCH_NETWORK, NETWORK_FAILED,
- * BUSY.
- */
+/** A network whose links, addresses and rules are still being made. */
+export interface NetworkUnderWay extends Omit<ConnectedNetwork, 'networks'> {
+  /** Whoever asks for it waits for its end, also where something else has failed meanwhile. */
+  readonly networks: Promise<ConnectedNetwork['networks']>;
+}
+
+/** {@link beginContainerNetwork}, to its end. */
 export async function setupContainerNetwork(
   store: StorePaths,
   setup: NetworkSetup,
 ): Promise<ConnectedNetwork> {
+  const { networks, ...begun } = await beginContainerNetwork(store, setup);
+  return { ...begun, networks: await networks };
+}
+
+/**
+ * Makes the container's network: namespace, hold, addresses, links, ports. Namespace and ports are there on return, the
+ * rest, which takes longest, when `networks` is. Modes host, container and ns need nothing
+ * made. Idempotent: where the network is up already, as after a checkpoint that keeps it, it is returned as it is (and
+ * held, if asked). On failure nothing is left. Fails with ADDRESS_IN_USE, PORT_IN_USE, NO_SUCH_NETWORK, NETWORK_FAILED,
+ * BUSY.
+ */
+export async function beginContainerNetwork(
+  store: StorePaths,
+  setup: NetworkSetup,
+): Promise<NetworkUnderWay> {
   const { mode, target } = setup.config;
   if (mode !== 'bridge' && mode !== 'none') {
-    return { netns: mode === 'ns' ? target : undefined, networks: {}, ports: [] };
+    return { netns: mode === 'ns' ? target : undefined, networks: Promise.resolve({}), ports: [] };
   }
   const netns = netnsPath(store, setup.id);
   const record = await readRecord(store, setup.id);
   if (record?.networks !== undefined && record.current && namespaceExists(netns)) {
-    if (setup.hold) await holdNetwork(netns);
-    await (setup.silent === true ? silenceNetwork : endSilence)(store, setup.id);
-    return { netns, networks: record.networks, ports: record.request.ports };
+    const { networks, request } = record;
+    return { netns, networks: underWay(() => takeUp(store, netns, setup, networks)), ports: request.ports };
   }
   // Also a namespace without a record (the runroot was emptied): what is in it belongs to nobody.
   if (record !== undefined || namespaceExists(netns)) await teardownContainerNetwork(store, setup.id);
-  return undoOnFailure(async (cleanup) => {
-    cleanup.add(`undo the network of ${setup.name}`, () => teardownContainerNetwork(store, setup.id));
-    await createNamespace(netns);
-    if (setup.hold) await holdNetwork(netns);
-    if (setup.silent === true) await silenceNetwork(store, setup.id);
-    const attachments = mode === 'bridge' ? await attach(store, setup) : [];
-    // Nothing can forward a port of the host into a network that it does not route to: as with podman, it is ignored.
-    const forwards = attachments.some(({ network }) => !isDirect(network));
-    const ports = forwards ? await resolvePorts(setup.config.ports) : [];
-    await checkPortsFree(ports);
-    const { id, name, hostname, config } = setup;
-    const request: NetavarkRequest = {
-      id,
-      name,
-      hostname,
-      attachments,
-      ports,
-      dnsServers: config.dnsServers,
-    };
-    await writeRecord(store, { request });
-    const networks = await connect(store, netns, request);
-    await writeRecord(store, { request, networks });
-    return { netns, networks, ports };
-  });
+  const undone = <T>(work: () => Promise<T>): Promise<T> =>
+    undoOnFailure(async (cleanup) => {
+      cleanup.add(`undo the network of ${setup.name}`, () => teardownContainerNetwork(store, setup.id));
+      return await work();
+    });
+  const request = await undone(() => makeReady(store, netns, setup));
+  const networks = underWay(() =>
+    undone(async () => {
+      if (setup.hold) await holdNetwork(netns);
+      if (setup.silent === true) await silenceNetwork(store, setup.id);
+      const connected = await connect(store, netns, request);
+      await writeRecord(store, { request, networks: connected });
+      return connected;
+    }),
+  );
+  return { netns, networks, ports: request.ports };
+}
+
+/** Begins work that is awaited later; until then a failure is not an unhandled one. */
+function underWay<T>(work: () => Promise<T>): Promise<T> {
+  const promise = work();
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** A network that is up already. */
+async function takeUp(
+  store: StorePaths,
+  netns: string,
+  { id, hold, silent }: NetworkSetup,
+  networks: ConnectedNetwork['networks'],
+): Promise<ConnectedNetwork['networks']> {
+  if (hold) await holdNetwork(netns);
+  await (silent === true ? silenceNetwork : endSilence)(store, id);
+  return networks;
+}
+
+/** Namespace, addresses and ports, noted on disk as what is to be connected. */
+async function makeReady(store: StorePaths, netns: string, setup: NetworkSetup): Promise<NetavarkRequest> {
+  const { id, name, hostname, config } = setup;
+  await createNamespace(netns);
+  const attachments = config.mode === 'bridge' ? await attach(store, setup) : [];
+  // Nothing can forward a port of the host into a network that it does not route to: as with podman, it is ignored.
+  const forwards = attachments.some(({ network }) => !isDirect(network));
+  const ports = forwards ? await resolvePorts(config.ports) : [];
+  await checkPortsFree(ports);
+  const request = { id, name, hostname, attachments, ports, dnsServers: config.dnsServers };
+  await writeRecord(store, { request });
+  return request;
 }
 
 /** The request of all networks that are netavark's; undefined where none is. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '../model/errors.ts';
 
 let cachedBootId: string | undefined;
@@ -60,6 +60,43 @@ export const allPids = (): number[] =>
 
 /** The process and all its descendants, parents first. Best taken while they are frozen; else it may miss new ones. */
 export function processTree(root: number): ProcessStat[] {
+  const tree: ProcessStat[] = [];
+  const pending = [root];
+  for (let pid = pending.shift(); pid !== undefined; pid = pending.shift()) {
+    const stat = processStat(pid);
+    if (stat !== undefined) tree.push(stat);
+    const children = childrenOf(pid);
+    if (children === undefined) return processTreeOfAll(root);
+    pending.push(...children);
+  }
+  return tree;
+}
+
+/**
+ * PIDs of the children of all threads of a process, empty when it has ended (proc_pid_task(5), children); undefined where
+ * the kernel has no such file (CONFIG_PROC_CHILDREN).
+ */
+function childrenOf(pid: number): number[] | undefined {
+  const found: number[] = [];
+  for (const thread of threadsOf(pid)) {
+    const text = readOrUndefined(`/proc/${pid}/task/${thread}/children`);
+    if (text !== undefined) found.push(...text.split(' ').filter(Boolean).map(Number));
+    else if (existsSync(`/proc/${pid}/task/${thread}/stat`)) return undefined;
+  }
+  return found;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return [];
+    throw error;
+  }
+}
+
+/** The same from the parents of all processes of the host, which costs more the more there are. */
+export function processTreeOfAll(root: number): ProcessStat[] {
   const stats = allPids().flatMap((pid) => processStat(pid) ?? []);
   const tree = stats.filter((stat) => stat.pid === root);
   for (let i = 0; i < tree.length; i += 1) {

@@ -3,7 +3,7 @@ import type { Container, ContainerState } from '../../model/container.ts';
 import type { PortMapping } from '../../model/network.ts';
 import { portsOverlap } from '../../network/ports.ts';
 import { type PortReservation, reservePorts } from '../../network/reserve.ts';
-import { setupContainerNetwork, teardownContainerNetwork } from '../../network/setup.ts';
+import { beginContainerNetwork, teardownContainerNetwork } from '../../network/setup.ts';
 import { listContainers, updateState } from '../../state/containers.ts';
 import type { Cleanup } from '../../system/cleanup.ts';
 import { logInfo } from '../../system/log.ts';
@@ -24,14 +24,17 @@ export interface AttachOptions {
   readonly ignoreStaticMac?: boolean | undefined;
 }
 
-/** What the container has of the network, and the sockets that keep its published ports for the monitor to inherit. */
 export interface Attached {
-  readonly holdings: NetworkHoldings;
+  readonly netns: string | undefined;
+  /** Sockets that keep its published ports, for the monitor to inherit. */
   readonly reservation: PortReservation;
+  /** What the container has of the network, once all of it is there. */
+  readonly holdings: Promise<NetworkHoldings>;
 }
 
 /**
- * Connects a container, or takes up again the connection that a checkpoint has kept. The address that another,
+ * Connects a container, or takes up again the connection that a checkpoint has kept; links and rules are made while the
+ * caller goes on. The address that another,
  * checkpointed container keeps is given up when this one needs its host port. Undone with `cleanup`; the reservation's
  * sockets are closed by the caller once the monitor has them. Errors: NETWORK_FAILED, PORT_IN_USE, ADDRESS_IN_USE …
  */
@@ -48,7 +51,7 @@ export async function attachNetwork(
   await giveUpPorts(ctx, config.network.ports, others);
   const previous =
     Object.keys(state.networks).length > 0 ? state.networks : await statusOf(options.checkpoint);
-  const connected = await setupContainerNetwork(ctx.store, {
+  const { netns, networks, ports } = await beginContainerNetwork(ctx.store, {
     id: config.id,
     name: config.name,
     hostname: config.hostname,
@@ -60,13 +63,15 @@ export async function attachNetwork(
     hold: options.hold,
     silent: options.silent,
   });
-  const { netns, networks, ports } = connected;
+  // What is still being made cannot be undone.
+  cleanup.add('wait for the network', () => networks.catch(() => undefined));
   const reservation = await reservePorts(ports);
   cleanup.add('free the published ports', reservation.close);
-  return {
-    holdings: { netns, networks, networkHeld: options.hold && netns !== undefined, ports },
-    reservation,
-  };
+  const networkHeld = options.hold && netns !== undefined;
+  const holdings = networks.then((known) => ({ netns, networks: known, networkHeld, ports }));
+  // Awaited later; until then a failure is not an unhandled one.
+  holdings.catch(() => undefined);
+  return { netns, reservation, holdings };
 }
 
 const statusOf = async (checkpoint: string | undefined): Promise<ContainerState['networks'] | undefined> =>

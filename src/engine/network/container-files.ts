@@ -16,17 +16,50 @@ export interface ContainerFiles {
   readonly targets: readonly MountTarget[];
 }
 
+/** The files and their places in a container. */
+const PLACES = {
+  hosts: '/etc/hosts',
+  resolvConf: '/etc/resolv.conf',
+  hostname: '/etc/hostname',
+  // Tells programs that they run in a container, as with podman, whose checkpoints expect a mount there.
+  containerEnv: '/run/.containerenv',
+} as const;
+
+type FileName = keyof typeof PLACES;
+
 /**
- * Writes /etc/hosts, /etc/resolv.conf, /etc/hostname and /run/.containerenv of a container, except those that the user
- * mounts. A container in another one's network shares that one's hosts and resolv.conf. `restoring`: a checkpoint may
- * hold any of them.
+ * Makes room for /etc/hosts, /etc/resolv.conf, /etc/hostname and /run/.containerenv of a container, except those that the
+ * user mounts: their content comes with {@link fillContainerFiles}. A container in another one's network shares that one's
+ * hosts and resolv.conf. `restoring`: a checkpoint may hold any of them.
  */
-export async function writeContainerFiles(
+export async function placeContainerFiles(
+  ctx: EngineContext,
+  config: ContainerConfig,
+  { restoring }: { readonly restoring: boolean },
+): Promise<ContainerFiles> {
+  const own = runDirectory(ctx.store, config.id);
+  await mkdir(own, { recursive: true, mode: 0o711 });
+  const taken = takenPlaces(config, restoring);
+  const paths: Partial<Record<FileName, string>> = {};
+  const targets: MountTarget[] = [];
+  for (const [name, path] of Object.entries(PLACES) as [FileName, string][]) {
+    if (taken.has(path)) continue;
+    const shared = SHARED.has(name) ? sharedDirectory(ctx, config) : undefined;
+    const file = join(shared ?? own, basename(path));
+    if (shared === undefined) await writeReadable(file, '');
+    paths[name] = file;
+    targets.push({ destination: path, kind: 'file' });
+  }
+  return { paths, targets };
+}
+
+/** Writes what {@link placeContainerFiles} has made room for, once the addresses are known. */
+export async function fillContainerFiles(
   ctx: EngineContext,
   config: ContainerConfig,
   { networks }: Pick<NetworkHoldings, 'networks'>,
-  { restoring }: { readonly restoring: boolean },
-): Promise<ContainerFiles> {
+  { paths }: ContainerFiles,
+): Promise<void> {
   const input = {
     name: config.name,
     hostname: config.hostname,
@@ -35,27 +68,16 @@ export async function writeContainerFiles(
     hostHosts: await readHostHosts(),
     hostResolv: await readHostResolv(),
   };
-  const own = runDirectory(ctx.store, config.id);
-  const contents = {
-    hosts: { path: '/etc/hosts', text: hostsContent(input) },
-    resolvConf: { path: '/etc/resolv.conf', text: resolvContent(input) },
-    hostname: { path: '/etc/hostname', text: hostnameContent(config.hostname) },
-    // Tells programs that they run in a container, as with podman, whose checkpoints expect a mount there.
-    containerEnv: { path: '/run/.containerenv', text: '' },
+  const contents: Partial<Record<FileName, string>> = {
+    hosts: hostsContent(input),
+    resolvConf: resolvContent(input),
+    hostname: hostnameContent(config.hostname),
   };
-  await mkdir(own, { recursive: true, mode: 0o711 });
-  const taken = takenPlaces(config, restoring);
-  const paths: Record<string, string> = {};
-  const targets: MountTarget[] = [];
-  for (const [name, { path, text }] of Object.entries(contents)) {
-    if (taken.has(path)) continue;
-    const shared = SHARED.has(name) ? sharedDirectory(ctx, config) : undefined;
-    const file = join(shared ?? own, basename(path));
-    if (shared === undefined) await writeReadable(file, text);
-    paths[name] = file;
-    targets.push({ destination: path, kind: 'file' });
+  const isShared = sharedDirectory(ctx, config) !== undefined;
+  for (const [name, text] of Object.entries(contents) as [FileName, string][]) {
+    const file = paths[name];
+    if (file !== undefined && !(isShared && SHARED.has(name))) await writeReadable(file, text);
   }
-  return { paths, targets };
 }
 
 /**
@@ -71,7 +93,7 @@ function takenPlaces({ mounts, security }: ContainerConfig, restoring: boolean):
 }
 
 /** Files that containers with one network have in common. */
-const SHARED: ReadonlySet<string> = new Set(['hosts', 'resolvConf']);
+const SHARED: ReadonlySet<FileName> = new Set(['hosts', 'resolvConf']);
 
 function sharedDirectory(ctx: EngineContext, { network }: ContainerConfig): string | undefined {
   if (network.mode !== 'container' || network.target === undefined) return undefined;
