@@ -1,5 +1,5 @@
+import { writeFile } from 'node:fs/promises';
 import { fail } from '../model/errors.ts';
-import { writeDurable } from '../system/durable.ts';
 
 /** What the command lines of runc and crun lack; CRIU reads it from a file. See docs/decisions on CRIU's options. */
 export interface CriuOptions {
@@ -59,9 +59,12 @@ function quoted(path: string): string {
   });
 }
 
-/** Writes the file and returns the environment that makes CRIU read it, for the call of the runtime or the monitor. */
+/**
+ * Writes the file and returns the environment that makes CRIU read it, for the call of the runtime or the monitor. It serves
+ * this one call, often while a container is frozen, and so is not synced.
+ */
 export async function writeCriuConfig(path: string, options: CriuOptions): Promise<Record<string, string>> {
-  await writeDurable(path, criuConfigText(options));
+  await writeFile(path, criuConfigText(options), { mode: 0o600 });
   return { [CRIU_CONFIG_VARIABLE]: path };
 }
 

@@ -16,6 +16,7 @@ import { beginOperation, endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
+import { removeLetGo } from '../system/let-go.ts';
 import { bootId, processStat } from '../system/procfs.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { criuConfigPath, dumpLogPath, restoreLogPath, shmArchivePath } from './bundle-files.ts';
@@ -206,7 +207,7 @@ export async function finishRestore(
     restoreLog: undefined,
     exportPrevious: undefined,
   });
-  await rm(checkpointDirectory(ctx.store, id), { recursive: true, force: true });
+  await removeLetGo(checkpointDirectory(ctx.store, id));
   await forgetPreCheckpoints(ctx.store, settled);
   await rm(restoreLogPath(ctx.store, id), { force: true });
   await rm(dumpLogPath(ctx.store, id), { force: true });
