@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { childEnvironment } from '../src/system/tools.ts';
-import type { Engine } from './measure.ts';
+import { type Engine, spread } from './measure.ts';
 import { startHog } from './scenarios/hog.ts';
 
 /** What the parts need by themselves on the same bytes: no engine on this machine can be faster with them. */
@@ -48,10 +48,17 @@ export async function measureFloor(cryopod: Engine, mebibytes: number): Promise<
   }
 }
 
+/** Warm-up and three rounds: memory that a machine touches for the first time can be several times slower. */
+const ROUNDS = 3;
+
+/** Median of the rounds. */
 function timed(label: string, [program = '', ...args]: readonly string[]): Floor {
-  const begun = performance.now();
-  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8', env: childEnvironment() });
-  const milliseconds = performance.now() - begun;
-  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`);
-  return { label, milliseconds };
+  const took: number[] = [];
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const begun = performance.now();
+    const { status, stderr } = spawnSync(program, args, { encoding: 'utf8', env: childEnvironment() });
+    if (round > 0) took.push(performance.now() - begun);
+    if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`);
+  }
+  return { label, milliseconds: spread(took).median };
 }

@@ -8,35 +8,34 @@ import { type Floor, measureFloor } from './floor.ts';
 import { type Measured, measure, type Scenario } from './measure.ts';
 import { plot } from './plot.ts';
 import { floorTable, type Row, rowsOf, table } from './report.ts';
+import { lazy } from './scenarios/lazy.ts';
 import { lists } from './scenarios/lists.ts';
 import { many } from './scenarios/many.ts';
 import { memory } from './scenarios/memory.ts';
+import { processes } from './scenarios/processes.ts';
 import { small } from './scenarios/small.ts';
+
+const SCENARIOS: readonly Scenario[] = [
+  small,
+  lists(50),
+  ...[1, 20, 50].map(many),
+  ...[1, 10, 50].map(processes),
+  ...[1024, 4096].map(lazy),
+  ...[64, 256, 1024, 4096].map(memory),
+];
+const DEFAULT = SCENARIOS.map(({ name }) => name).join(',');
 
 const HELP = `npm run bench -- [--rounds N] [--peer PATH]... [--only NAME,...] [--directory DIR] [--name NAME]
 
 Measures cryopod beside a real podman: same runtime, CRIU, cgroup manager and file system, rounds in turn, one round of
 each to warm up. Prints medians with their spread and writes them into bench/results/NAME.{json,md,svg}.
 
-  --rounds N       counted rounds (5)
+  --rounds N       counted rounds (5; at most 3 where nothing is promised)
   --peer PATH      a podman to compare with; may be repeated (podman from PATH)
-  --only NAMES     scenarios: small, lists, many-20, many-50, memory-64, memory-256, memory-1024, memory-4096
-                   (the first three, and memory-1024)
+  --only NAMES     of the scenarios ${DEFAULT} (all, a quarter of an hour)
   --directory DIR  where the stores lie (a new directory in TMPDIR)
   --name NAME      of the results (latest)
 `;
-
-const SCENARIOS: readonly Scenario[] = [
-  small,
-  lists(50),
-  many(20),
-  many(50),
-  memory(64),
-  memory(256),
-  memory(1024),
-  memory(4096),
-];
-const DEFAULT = 'small,lists,many-20,memory-1024';
 
 interface Choice {
   readonly rounds: number;

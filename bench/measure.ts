@@ -5,6 +5,8 @@ export type Sample = Readonly<Record<string, number>>;
 export interface Scenario {
   /** Short, unique; `--only` names it. */
   readonly name: string;
+  /** Counted rounds at most: where nothing is promised and a round takes long. */
+  readonly rounds?: number | undefined;
   /** What a reader sees in the table, for each figure that a round gives. */
   readonly figures: readonly Figure[];
   /** Makes everything that the rounds need on one engine. */
@@ -18,6 +20,8 @@ export interface Figure {
   readonly unit: 'ms' | 'MB';
   /** At most so many times the peer's median; undefined where nothing is promised. */
   readonly promise?: number | undefined;
+  /** At most so much of cryopod's own median, whatever the peer needs. */
+  readonly limit?: number | undefined;
 }
 
 export interface Prepared {
@@ -69,7 +73,7 @@ export async function measure(
   const samples = new Map<string, Sample[]>(engines.map(({ name }) => [name, []]));
   try {
     for (const engine of engines) prepared.push({ engine, work: await scenario.prepare(engine) });
-    for (let round = 0; round <= rounds; round += 1) {
+    for (let round = 0; round <= Math.min(rounds, scenario.rounds ?? rounds); round += 1) {
       for (const { engine, work } of prepared) {
         const sample = await work.round();
         if (round > 0) samples.get(engine.name)?.push(sample);

@@ -26,6 +26,9 @@ while (1) {
 
 const LIMIT_MS = 120_000;
 
+export const sizeName = (mebibytes: number): string =>
+  mebibytes >= 1024 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;
+
 export interface Hog {
   readonly name: string;
   /** Milliseconds of the longest pause since {@link forgetPause}. */

@@ -3,16 +3,17 @@ import type { Scenario } from '../measure.ts';
 /** All containers of a store at once. */
 export const many = (containers: number): Scenario => ({
   name: `many-${containers}`,
+  rounds: containers === 20 ? undefined : 3,
   figures: [
     {
       key: 'checkpoint',
-      label: `checkpoint --all of ${containers} containers`,
+      label: `checkpoint --all of ${containers} container${containers === 1 ? '' : 's'}`,
       unit: 'ms',
       promise: containers === 20 ? 0.5 : undefined,
     },
     {
       key: 'restore',
-      label: `restore --all of ${containers} containers`,
+      label: `restore --all of them`,
       unit: 'ms',
       promise: containers === 20 ? 0.5 : undefined,
     },

@@ -10,6 +10,8 @@ import type { ArchiveCompression } from './members.ts';
 export interface Framing {
   /** A program that makes its stdin one frame on its stdout; undefined: the bytes go as they are. */
   readonly command: readonly string[] | undefined;
+  /** The program tells how much it has read. */
+  readonly tellsSize?: boolean;
   /** A frame of compressed bytes. */
   readonly packed: (bytes: Buffer) => Promise<Buffer>;
   /** A frame of at most 65535 bytes as they are; its length depends on theirs alone. */
@@ -40,7 +42,9 @@ export function framingOf(compression: ArchiveCompression): Framing {
   }
   const params = { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 };
   return {
-    command: ['zstd', `-${LEVEL}`, '-T0', '-q', '-c'],
+    // Twice verbose: at its end it says how many bytes it has read.
+    command: ['zstd', `-${LEVEL}`, '-T0', '-vv', '--no-progress', '-c'],
+    tellsSize: true,
     packed: (bytes) => packZstd(bytes, { params }),
     stored: storedZstd,
   };

@@ -7,6 +7,7 @@ import type { ArchiveWriterOptions } from './types.ts';
 import { failChanged, failInterrupted } from './writer-errors.ts';
 import type { ArchiveOutput } from './writer-output.ts';
 import { PIPE_BYTES, type Pumped, pump, readHead } from './writer-pump.ts';
+import { zstdFrame } from './zstd-frame.ts';
 
 /** Writes members as tar into frames. Names must be relative, plain and new (INTERNAL). */
 export interface MemberSink {
@@ -84,7 +85,7 @@ type ContentWriter = (fd: number, head: Buffer) => Promise<Pumped>;
 /** Compressed content is a frame of its own, made by a program to which the bytes are moved; other content is hashed. */
 function contentWriter(
   output: ArchiveOutput,
-  { command }: Framing,
+  { command, tellsSize, packed }: Framing,
   signal: AbortSignal | undefined,
   count: (bytes: number) => void,
 ): ContentWriter {
@@ -103,6 +104,20 @@ function contentWriter(
       return pumped;
     };
   }
+  if (tellsSize === true) {
+    return async (fd, head) => {
+      if (head.length > 0) await output.append(await packed(head));
+      let seen = 0;
+      const note = (bytes: number): void => {
+        if (bytes > seen) count(bytes - seen);
+        seen = Math.max(seen, bytes);
+      };
+      const progress = (bytes: number): void => note(head.length + bytes);
+      const rest = await zstdFrame(output, fd, { command, signal, progress });
+      progress(rest);
+      return { size: head.length + rest };
+    };
+  }
   return async (fd, head) => {
     const compressor = await openCompressor(output, command, signal);
     let size = 0;
@@ -114,7 +129,7 @@ function contentWriter(
     try {
       await compressor.put(head);
       note(head.length);
-      while (note(await compressor.move(fd, PIPE_BYTES)) > 0) output.beginWriteback(size);
+      while (note(await compressor.move(fd, PIPE_BYTES)) > 0);
     } catch (error) {
       await compressor.end().catch(() => undefined);
       throw error;

@@ -4,7 +4,6 @@ import { dirname, join, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { errnoOf, fail } from '../model/errors.ts';
 import { publish, tempBeside } from '../system/durable.ts';
-import { beginWriteback } from '../system/libc.ts';
 import { run } from '../system/process.ts';
 import type { ArchiveTarget } from './types.ts';
 import {
@@ -26,8 +25,6 @@ export interface ArchiveOutput {
   readonly append: (bytes: Uint8Array) => Promise<void>;
   /** Appends bytes that are known later; gives what puts them in. Nothing may be passed on meanwhile. */
   readonly reserve: (placeholder: Uint8Array) => Promise<(bytes: Uint8Array) => Promise<void>>;
-  /** The content under way has grown to `size`, uncompressed: its disk may begin with it. */
-  readonly beginWriteback: (size: number) => void;
   /** All so far is final: a pipe gets it now. */
   readonly passOn: () => Promise<void>;
   /** Everything has been written. Gives the bytes in all. */
@@ -100,19 +97,15 @@ async function openFile(path: string, name: string, { onTempFile }: OutputOption
   );
   let isPublished = false;
   let isOpen = true;
-  const writeback = earlyWriteback(file.fd);
   const close = async (): Promise<void> => {
-    await writeback.settle();
     if (isOpen) await file.close();
     isOpen = false;
   };
   const segment = openSegment(file, `the archive ${name}`, 0);
   return {
     ...segment,
-    beginWriteback: writeback.begin,
     passOn: async () => undefined,
     finish: async () => {
-      await writeback.settle();
       await file.sync().catch((error: unknown) => failWrite(error, segment.place()));
       return segment.place().bytes;
     },
@@ -129,32 +122,6 @@ async function openFile(path: string, name: string, { onTempFile }: OutputOption
       await close();
       if (!isPublished) await rm(temp, { force: true });
     },
-  };
-}
-
-/** Uncompressed bytes after which the disk is told to go on. */
-const WRITEBACK_BYTES = 64 << 20;
-
-interface Writeback {
-  readonly begin: (size: number) => void;
-  /** The descriptor must not be closed before. */
-  readonly settle: () => Promise<void>;
-}
-
-/** Lets the disk work while the rest is still being compressed, so that the last fsync finds little to do. */
-function earlyWriteback(fd: number): Writeback {
-  let begun = 0;
-  let pending: Promise<void> | undefined;
-  return {
-    begin: (size) => {
-      if (size < begun) begun = 0;
-      if (size - begun < WRITEBACK_BYTES || pending !== undefined) return;
-      begun = size;
-      pending = beginWriteback(fd).finally(() => {
-        pending = undefined;
-      });
-    },
-    settle: async () => pending,
   };
 }
 
@@ -258,7 +225,6 @@ async function openPipe(fd: number, name: string, options: OutputOptions): Promi
     place: () => held.place(),
     append: (bytes) => held.append(bytes),
     reserve: (placeholder) => held.reserve(placeholder),
-    beginWriteback: () => undefined,
     passOn,
     finish: async () => {
       await passOn();

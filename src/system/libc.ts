@@ -29,8 +29,6 @@ const POLLIN = 1;
 /** splice(2). */
 const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
-/** sync_file_range(2): begin to write, and do not wait. */
-const SYNC_FILE_RANGE_WRITE = 2;
 
 interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
@@ -59,7 +57,6 @@ interface Libc {
   ) => number;
   readonly poll: Poll;
   readonly splice: Splice;
-  readonly syncFileRange: SyncFileRange;
   readonly errno: () => number;
 }
 
@@ -85,16 +82,6 @@ interface Splice {
     length: number,
     flags: number,
     done: (error: Error | null, moved: number) => void,
-  ) => void;
-}
-
-interface SyncFileRange {
-  readonly async: (
-    fd: number,
-    offset: number,
-    length: number,
-    flags: number,
-    done: (error: Error | null, result: number) => void,
   ) => void;
 }
 
@@ -131,9 +118,6 @@ async function load(): Promise<Libc> {
       splice: library.func(
         'long splice(int from, void *fromAt, int to, void *toAt, size_t length, unsigned int flags)',
       ) as unknown as Splice,
-      syncFileRange: library.func(
-        'int sync_file_range(int fd, int64_t offset, int64_t length, unsigned int flags)',
-      ) as unknown as SyncFileRange,
       errno: () => koffi.errno(),
     };
   } catch (error) {
@@ -196,14 +180,6 @@ export async function moveBytes(from: number, to: number, bytes: number): Promis
     if (again >= 0) return again;
     if (getSystemErrorName(-calls.errno()) !== 'EAGAIN') check(again, calls, 'splice');
   }
-}
-
-/** Lets the disk begin with what was written to a file so far; a later fsync has less to wait for. Resolves in any case. */
-export async function beginWriteback(fd: number): Promise<void> {
-  const calls = await libc();
-  await new Promise<void>((resolve) => {
-    calls.syncFileRange.async(fd, 0, 0, SYNC_FILE_RANGE_WRITE, () => resolve());
-  });
 }
 
 /** Sets an extended attribute of `path` itself (a symbolic link is not followed). */
