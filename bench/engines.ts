@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unmountTree } from '../src/system/mounts.ts';
 import { childEnvironment, findProgram } from '../src/system/tools.ts';
-import { imageArchive, imageName } from '../test/fixtures/images.ts';
+import { imageArchive, imageName, type Profile } from '../test/fixtures/images.ts';
 import type { Engine, Finished } from './measure.ts';
 
 /** GNU time: the largest resident set among the command and what it waited for, which Node does not tell of its children. */
@@ -13,6 +13,9 @@ const TIME = ['/usr/bin/time', '--format', '%M', '--output'];
 const PODMAN_CONFIG = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n';
 
 export interface OpenEngine extends Engine {
+  /** argv and environment of its program, with the options for its store. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   readonly close: () => Promise<void>;
 }
 
@@ -23,8 +26,15 @@ export async function openCryopod(directory: string): Promise<OpenEngine> {
   return await open({ name: 'cryopod', isPeer: false, directory, command: [program, ...store], env: {} });
 }
 
-/** A podman on the same runtime, CRIU (found in the same PATH), cgroup manager and file system. */
-export async function openPodman(directory: string, wanted: string): Promise<OpenEngine> {
+/**
+ * A podman on the same runtime, CRIU (found in the same PATH), cgroup manager and file system. `prefix`: argv of what runs
+ * it, such as nsenter.
+ */
+export async function openPodman(
+  directory: string,
+  wanted: string,
+  prefix: readonly string[] = [],
+): Promise<OpenEngine> {
   const program = findProgram(wanted);
   if (program === undefined)
     throw new Error(`no podman at ${wanted}: run sh scripts/setup.sh test, or name one with --peer`);
@@ -46,7 +56,7 @@ export async function openPodman(directory: string, wanted: string): Promise<Ope
   const env = { CONTAINERS_CONF: config };
   const { stdout } = await finish([program, '--version'], join(directory, 'peak'), env);
   const name = stdout.trim().replace(/ version /, ' ');
-  return await open({ name, isPeer: true, directory, command: [program, ...options], env });
+  return await open({ name, isPeer: true, directory, command: [...prefix, program, ...options], env });
 }
 
 interface Opening extends Pick<Engine, 'name' | 'isPeer' | 'directory'> {
@@ -57,15 +67,17 @@ interface Opening extends Pick<Engine, 'name' | 'isPeer' | 'directory'> {
 async function open({ command, env, ...engine }: Opening): Promise<OpenEngine> {
   const { directory } = engine;
   await mkdir(directory, { recursive: true });
-  const imported = new Set<string>();
+  const imported = new Set<Profile>();
   const run: Engine['run'] = (args) => finish([...command, ...args], join(directory, 'peak'), env);
   return {
     ...engine,
+    command,
+    env,
     run,
     image: async (profile) => {
       const name = imageName(profile);
-      if (!imported.has(name)) await run(['import', '--quiet', await imageArchive(profile), name]);
-      imported.add(name);
+      if (!imported.has(profile)) await run(['import', '--quiet', await imageArchive(profile), name]);
+      imported.add(profile);
       return name;
     },
     close: async () => {

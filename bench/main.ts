@@ -6,6 +6,7 @@ import { enterHostNamespace } from '../test/fixtures/host-namespace.ts';
 import { type OpenEngine, openCryopod, openPodman } from './engines.ts';
 import { type Floor, measureFloor } from './floor.ts';
 import { type Measured, measure, type Scenario } from './measure.ts';
+import { migrationRows } from './migrate/main.ts';
 import { plot } from './plot.ts';
 import { floorTable, type Row, rowsOf, table } from './report.ts';
 import { lazy } from './scenarios/lazy.ts';
@@ -32,7 +33,8 @@ each to warm up. Prints medians with their spread and writes them into bench/res
 
   --rounds N       counted rounds (5; at most 3 where nothing is promised)
   --peer PATH      a podman to compare with; may be repeated (podman from PATH)
-  --only NAMES     of the scenarios ${DEFAULT} (all, a quarter of an hour)
+  --only NAMES     of the scenarios ${DEFAULT} (all, a quarter of an hour);
+                   and migrate: between two hosts, in all modes (8 minutes)
   --directory DIR  where the stores lie (a new directory in TMPDIR)
   --name NAME      of the results (latest)
 `;
@@ -90,9 +92,13 @@ async function main(): Promise<void> {
   }
 }
 
-async function allRows({ only, rounds }: Choice, engines: readonly OpenEngine[]): Promise<Row[]> {
+async function allRows({ only, rounds, peers }: Choice, engines: readonly OpenEngine[]): Promise<Row[]> {
   const rows: Row[] = [];
   for (const name of only) {
+    if (name === 'migrate') {
+      rows.push(...(await migration({ rounds, peers }, engines)));
+      continue;
+    }
     const scenario = SCENARIOS.find((known) => known.name === name);
     if (scenario === undefined) throw new Error(`no scenario ${name}\n\n${HELP}`);
     const measured: Measured = await measure(scenario, engines, rounds, (engine, round, sample) => {
@@ -102,6 +108,15 @@ async function allRows({ only, rounds }: Choice, engines: readonly OpenEngine[])
     rows.push(...rowsOf(measured));
   }
   return rows;
+}
+
+/** Not an engine by the side of another one: it needs two hosts, and each way of moving has two of them. */
+async function migration(
+  { rounds, peers }: Pick<Choice, 'rounds' | 'peers'>,
+  engines: readonly OpenEngine[],
+): Promise<Row[]> {
+  const peer = engines.find(({ isPeer }) => isPeer)?.name ?? '';
+  return await migrationRows({ rounds, mebibytes: 1024, podman: peers[0] ?? 'podman', peer, modes: [] });
 }
 
 async function writeResults(

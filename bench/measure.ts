@@ -1,3 +1,5 @@
+import type { Profile } from '../test/fixtures/images.ts';
+
 /** What one round of one engine measured: figures by their column, in the unit that the column says. */
 export type Sample = Readonly<Record<string, number>>;
 
@@ -38,8 +40,8 @@ export interface Engine {
   readonly directory: string;
   /** Runs a command that must succeed. */
   readonly run: (args: readonly string[]) => Promise<Finished>;
-  /** Gives the busybox image, and the one with perl, the name that `run` takes. */
-  readonly image: (profile: 'busybox' | 'perl') => Promise<string>;
+  /** Imports an image, once, and gives the name that `run` takes. */
+  readonly image: (profile: Profile) => Promise<string>;
 }
 
 export interface Finished {

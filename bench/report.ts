@@ -54,11 +54,14 @@ export function table(rows: readonly Row[], engines: readonly string[]): string 
 function promised(row: Row, own: string, peers: readonly string[]): string {
   const [peer] = peers;
   const isMet = (met: boolean): string => (met ? 'met' : '**not met**');
-  if (row.limit !== undefined) {
-    return `≤ ${row.limit} ${row.unit} ${isMet(spread(row.values[own] ?? []).median <= row.limit)}`;
+  const said: string[] = [];
+  if (row.promise !== undefined && peer !== undefined) {
+    said.push(`≤ ${row.promise} ${isMet(ratioOf(row, own, peer) <= row.promise)}`);
   }
-  if (row.promise === undefined || peer === undefined) return '';
-  return `≤ ${row.promise} ${isMet(ratioOf(row, own, peer) <= row.promise)}`;
+  if (row.limit !== undefined) {
+    said.push(`≤ ${row.limit} ${row.unit} ${isMet(spread(row.values[own] ?? []).median <= row.limit)}`);
+  }
+  return said.join(', ');
 }
 
 export const floorTable = (floor: readonly Floor[]): string =>

@@ -1,7 +1,7 @@
 /**
  * npm run soak [-- WORKLOAD [ROUNDS]]: freezes and thaws Redis (`redis`) and PostgreSQL (`postgres`) under load, 200 rounds
  * each unless told otherwise, and looks for wrong bytes and for whatever becomes more from round to round. `migrate` moves
- * these and nginx between two hosts in every mode, five times there and back.
+ * these and nginx between two hosts in every mode, five times there and back; modes and services may follow the rounds.
  */
 import assert from 'node:assert/strict';
 import { withSandbox } from '../test/fixtures/sandbox.ts';
@@ -51,8 +51,8 @@ async function soak(name: string, rounds: number): Promise<void> {
 
 const MIGRATIONS = 5;
 
-const [name, rounds] = process.argv.slice(2);
+const [name, rounds, ...only] = process.argv.slice(2);
 for (const each of name === undefined ? [...Object.keys(SOAKS), 'migrate'] : [name]) {
-  if (each === 'migrate') await soakMigration(Number(rounds ?? MIGRATIONS));
+  if (each === 'migrate') await soakMigration({ times: Number(rounds ?? MIGRATIONS), only });
   else await soak(each, Number(rounds ?? ROUNDS));
 }

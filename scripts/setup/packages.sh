@@ -7,7 +7,7 @@ demo_packages='redis-tools'
 test_packages='postgresql postgresql-contrib nginx podman docker-registry tmux git python3 psmisc
   qemu-system-x86 debootstrap e2fsprogs gcc libc6-dev openssh-server openssh-client'
 # What `npm run bench` compares with and measures by.
-bench_packages='podman time'
+bench_packages='podman time redis-tools openssh-server openssh-client'
 # Services that come with the packages of the tests; they must neither start now nor at the next boot.
 test_services='postgresql nginx docker-registry podman.socket podman.service podman-auto-update.timer
   podman-restart.service ssh.service ssh.socket'
