@@ -52,9 +52,7 @@ export async function portrait(root: string, { links: counted = true } = {}): Pr
     const facts = [mode.toString(8), uid, gid, mtimeNs, stat.isDirectory() ? '' : size, rdev];
     lines.push(JSON.stringify([path, ...facts.map(String), content, names, attributes]));
     if (!stat.isDirectory()) return;
-    for (const name of readdirSync(at, { encoding: 'buffer' })
-      .map((one) => one.toString('latin1'))
-      .sort()) {
+    for (const name of readdirSync(at, { encoding: 'latin1' }).sort()) {
       visit(`${path}/${name}`);
     }
   };
@@ -69,9 +67,9 @@ function everything(root: string): { readonly files: string[]; readonly director
   for (const directory of directories) {
     for (const entry of readdirSync(bytes(`${root}${directory}`), {
       withFileTypes: true,
-      encoding: 'buffer',
+      encoding: 'latin1',
     })) {
-      const path = `${directory}/${entry.name.toString('latin1')}`;
+      const path = `${directory}/${entry.name}`;
       if (entry.isDirectory()) directories.push(path);
       else files.push(path);
     }

@@ -56,8 +56,8 @@ function remove(root: string, path: string): void {
 function merge(from: string, to: string, copier: AttributeCopier): void {
   // What goes out of it gives it new times.
   const stat = lstatSync(fromBytes(from), { bigint: true });
-  for (const entry of readdirSync(fromBytes(from), { withFileTypes: true, encoding: 'buffer' })) {
-    const name = entry.name.toString('latin1');
+  for (const entry of readdirSync(fromBytes(from), { withFileTypes: true, encoding: 'latin1' })) {
+    const { name } = entry;
     const [source, target] = [`${from}/${name}`, `${to}/${name}`];
     const there = statOf(target);
     if (entry.isDirectory() && there?.isDirectory() === true) {
