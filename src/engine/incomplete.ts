@@ -1,6 +1,7 @@
 import type { Container } from '../model/container.ts';
+import { bundleDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
-import { stopPages } from './lazy-pages.ts';
+import { endWaitingServer, stopPages } from './lazy-pages.ts';
 import { recordedAsActive } from './observe.ts';
 import { killAll } from './pages-server.ts';
 import { removeLocked } from './remove.ts';
@@ -12,7 +13,10 @@ import { removeLocked } from './remove.ts';
 export async function endIncomplete(ctx: EngineContext, container: Container | undefined): Promise<void> {
   if (container === undefined || !recordedAsActive(container)) return;
   await killAll(ctx, container);
-  stopPages(ctx, container.config.id);
+  const { id } = container.config;
+  const { pages } = container.state;
+  if (pages !== undefined) endWaitingServer(pages.server, bundleDirectory(ctx.store, id));
+  stopPages(ctx, id);
 }
 
 /** The same, and removes it. The caller holds its lock. */

@@ -17,7 +17,7 @@ import { type PageTaker, takePages } from '../../wire/pages.ts';
 import type { Channel } from '../../wire/wire.ts';
 import type { EngineContext } from '../context.ts';
 import { criuProbe } from '../criu-probe.ts';
-import { endServer } from '../lazy-pages.ts';
+import { endWaitingServer } from '../lazy-pages.ts';
 import { holdServed, killAll, type PagesServer, startPagesServer, untilServing } from '../pages-server.ts';
 import { remotePages } from './remote-pages.ts';
 
@@ -102,7 +102,7 @@ async function giveUp({
   server,
 }: Pick<Feeding, 'ctx' | 'container' | 'server'>): Promise<void> {
   await killAll(ctx, container).catch((error: unknown) => logWarning(messageOf(error)));
-  endServer(server.identity);
+  endWaitingServer(server.identity, bundleDirectory(ctx.store, container.config.id));
 }
 
 async function finish(
