@@ -21,6 +21,9 @@ export interface Lane {
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
+/** Words that the names of the scenarios to play have in them; all are played where there are none. */
+export const ONLY = process.env.CRYOPOD_LANE_ONLY ?? '';
+
 /** Exit status of build.sh where the guest cannot be had (EX_UNAVAILABLE of sysexits.h). */
 const UNAVAILABLE = 69;
 
@@ -98,7 +101,11 @@ async function makeTree(tree: string, guest: string): Promise<void> {
     ['tar', '--append', '--file', join(tree, 'image.tar'), '--directory', guest, './memory'],
     'add memory',
   );
-  await writeFile(join(tree, 'run'), 'exec "$CRYOPOD_TOOLS/node/bin/node" scenarios.mjs /out/results.json\n');
+  await writeFile(join(tree, 'only'), ONLY);
+  await writeFile(
+    join(tree, 'run'),
+    'exec "$CRYOPOD_TOOLS/node/bin/node" scenarios.mjs /out/results.json "$(cat only)"\n',
+  );
 }
 
 function readOutcomes(out: string): Outcome[] {
