@@ -1,10 +1,9 @@
 import { sampleMemory } from '../../criu/delta/sample-memory.ts';
-import { openRuntime } from '../../runtime/runtime.ts';
 import { processTree } from '../../system/procfs.ts';
 import type { MoveMode } from '../../wire/messages.ts';
-import { lazyAbility } from '../lazy-pages.ts';
 import { chooseByFigures } from '../plan/migrate/choose.ts';
 import { tracksChanges } from '../previous.ts';
+import { whyNotLazily } from './post-copy.ts';
 import type { Departure } from './types.ts';
 
 /** A mode, and why, as one sentence without its full stop. */
@@ -13,14 +12,12 @@ export interface Choice {
   readonly why: string;
 }
 
-type Known = Pick<Departure, 'ctx' | 'container' | 'options' | 'bytes' | 'linkRate' | 'target'>;
+type Known = Pick<Departure, 'ctx' | 'container' | 'options' | 'bytes' | 'linkRate' | 'target' | 'to'>;
 
 /** Chooses how a container moves, from what its memory does in half a second and how fast the link is. */
 export async function chooseMode(known: Known): Promise<Choice> {
-  const { ctx, container, options, bytes, linkRate, target } = known;
+  const { ctx, container, options, bytes, linkRate } = known;
   if (options.mode !== 'auto') return { mode: options.mode, why: 'asked for' };
-  const { runtime, cgroupManager } = container.config;
-  const here = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager }));
   const pids = processTree(container.state.pid).map(({ pid }) => pid);
   const sample = await sampleMemory(pids, ctx.signal);
   return chooseByFigures({
@@ -29,6 +26,6 @@ export async function chooseMode(known: Known): Promise<Choice> {
     files: bytes.files,
     linkSpeed: Math.max(1, linkRate ?? Number.POSITIVE_INFINITY),
     tracked: await tracksChanges(ctx),
-    lazy: here.criu && here.runtime.able && target.lazy,
+    lazy: whyNotLazily(known) === undefined,
   });
 }

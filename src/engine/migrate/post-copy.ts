@@ -93,22 +93,32 @@ const FILES_PER_MIB = 2;
 /** And for all else. */
 const OTHER_FILES = 500;
 
-function refuseLazily({ ctx, container, target, to, bytes }: Departure): void {
-  const { name, runtime, cgroupManager } = container.config;
-  const refuse = (why: string): never =>
-    fail('MIGRATION_REFUSED', {
-      message: `cannot migrate ${name} with --mode post-copy: ${why}`,
-      hint: 'Use --mode cold or pre-copy.',
-    });
-  if (!target.lazy) refuse(`${to} cannot restore while memory is missing; cryopod doctor tells why there`);
+function refuseLazily(departure: Departure): void {
+  const why = whyNotLazily(departure);
+  if (why === undefined) return;
+  fail('MIGRATION_REFUSED', {
+    message: `cannot migrate ${departure.container.config.name} with --mode post-copy: ${why}`,
+    hint: 'Use --mode cold or pre-copy.',
+  });
+}
+
+/** Why a container cannot move before its memory; undefined where it can. */
+export function whyNotLazily({
+  ctx,
+  container,
+  target,
+  to,
+  bytes,
+}: Pick<Departure, 'ctx' | 'container' | 'target' | 'to' | 'bytes'>): string | undefined {
+  const { runtime, cgroupManager } = container.config;
+  if (!target.lazy) return `${to} cannot restore while memory is missing; cryopod doctor tells why there`;
   if (!openRuntime(ctx.store, runtime, { cgroupManager }).lazyPages) {
-    refuse(`its runtime ${runtime} cannot leave memory behind`);
+    return `its runtime ${runtime} cannot leave memory behind`;
   }
   const files = Math.ceil(bytes.memory / (1 << 20)) * FILES_PER_MIB + OTHER_FILES;
   const { nofile: limit = Number.POSITIVE_INFINITY } = hostFacts().hardLimits;
-  if (files > limit && !hasCapability(CAP_SYS_RESOURCE)) {
-    refuse(`CRIU needs ${files} open files for its memory, and this host allows ${limit}`);
-  }
+  if (files <= limit || hasCapability(CAP_SYS_RESOURCE)) return undefined;
+  return `CRIU needs ${files} open files for its memory, and this host allows ${limit}`;
 }
 
 /** Takes in all but the memory, checked as an archive is. */
