@@ -1,5 +1,6 @@
 import type { Container } from '../model/container.ts';
 import { fail, messageOf } from '../model/errors.ts';
+import { checkName } from '../model/ids.ts';
 import { advanceArrival, arrivalOf, beginArrival } from '../state/arrivals.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
@@ -64,6 +65,7 @@ async function takeIn(
   request: MessageOf<'request'>,
   { trust }: ReceiveOptions,
 ): Promise<void> {
+  if (request.name !== undefined) checkName(request.name, 'container');
   await withScratch(ctx.store, async (directory) => {
     const asked = choiceOf(request, trust);
     const choice = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
@@ -133,7 +135,11 @@ async function settleIn(arrival: Arrival, { archive, lazy }: Arrived): Promise<v
     );
   } catch (error) {
     const stage = arrivalOf(ctx.db, token)?.stage;
-    if (stage === 'running') return;
+    if (stage === 'running') {
+      // The next command of cryopod completes what is left to do.
+      logWarning(messageOf(error));
+      return;
+    }
     advanceArrival(ctx.db, token, 'prepared', 'aborted');
     advanceArrival(ctx.db, token, 'committed', 'failed', messageOf(error));
     throw error;
@@ -150,11 +156,29 @@ async function takeOver(wire: Wire, ctx: EngineContext, token: string, id: strin
   faultPoint('receive.prepared');
   await wire.send({ type: 'prepared' });
   faultPoint('receive.told');
-  await expectMessage(wire, SOURCE, 'commit');
+  await whileExpected(ctx, token, () => expectMessage(wire, SOURCE, 'commit'));
   if (!advanceArrival(ctx.db, token, 'prepared', 'committed')) {
     fail('MIGRATION_REFUSED', { message: 'the source has taken the container back meanwhile' });
   }
   faultPoint('receive.committed');
+}
+
+/** Milliseconds between looks at what the source may have decided in another stream, this one being dead. */
+const LOOK_MS = 1000;
+
+/** Waits for the source's word, or until it has taken the container back. */
+async function whileExpected(ctx: EngineContext, token: string, work: () => Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const takenBack = new Promise<void>((resolve) => {
+    timer = setInterval(() => {
+      if (arrivalOf(ctx.db, token)?.stage !== 'prepared') resolve();
+    }, LOOK_MS);
+  });
+  try {
+    await Promise.race([work(), takenBack]);
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 async function tellRunning({ ctx, wire }: Arrival, container: Container, micros: number): Promise<void> {

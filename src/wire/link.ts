@@ -8,8 +8,8 @@ export interface Link {
   readonly ends: WireEnds;
   /** How it ended; never rejects. */
   readonly ended: Promise<RunResult>;
-  /** Waits for the program's end, which its closed pipes are to bring about; ends it where that takes too long. */
-  readonly close: () => Promise<void>;
+  /** Waits for the program's end, which its closed pipes are to bring about; ends it after so many milliseconds. */
+  readonly close: (limit: number) => Promise<void>;
 }
 
 const RECEIVE = ['cryopod', 'receive'] as const;
@@ -54,9 +54,6 @@ function splitWords(text: string): string[] {
 /** ssh finds the user's keys and agent by these. */
 const PASSED_ON = ['SSH_AUTH_SOCK', 'USER', 'LOGNAME', 'KRB5CCNAME'];
 
-/** Milliseconds for the other side to come to its end. */
-const END_LIMIT_MS = 10_000;
-
 /** Starts the command in a session of its own, so that a Ctrl-C reaches cryopod alone. Errors: PROGRAM_MISSING. */
 export async function openLink(command: readonly string[]): Promise<Link> {
   const ending = new AbortController();
@@ -80,10 +77,10 @@ export async function openLink(command: readonly string[]): Promise<Link> {
     command,
     ends: first,
     ended,
-    close: async () => {
-      const limit = setTimeout(() => ending.abort(), END_LIMIT_MS);
+    close: async (limit) => {
+      const timer = setTimeout(() => ending.abort(), limit);
       await ended;
-      clearTimeout(limit);
+      clearTimeout(timer);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { MessageOf } from '../../wire/messages.ts';
 import { askOutcome } from './conversation.ts';
 
 /** Milliseconds for a link that broke to come back, while a container runs nowhere. */
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 10_000;
 const PAUSE_MS = 1000;
 
 /**

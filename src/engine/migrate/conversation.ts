@@ -25,24 +25,35 @@ export interface ConversationOptions {
   readonly signal: AbortSignal;
 }
 
+/** Milliseconds for the other side to come to its end: to undo what it did, or, where the container is its own, to thaw it. */
+const UNDO_LIMIT_MS = 10_000;
+const THAW_LIMIT_MS = 60_000;
+
 /** Opens a link and says hello. Errors: LINK_LOST, PEER_INVALID, PROGRAM_MISSING, INTERRUPTED. */
 export async function converse({ to, command, bwlimit, signal }: ConversationOptions): Promise<Conversation> {
   const link = await openLink(command);
   const breaking = new AbortController();
   const interrupt = (): void => breaking.abort(signal.reason);
   signal.addEventListener('abort', interrupt);
-  const pastReturn = (): void => signal.removeEventListener('abort', interrupt);
+  let limit = UNDO_LIMIT_MS;
+  const ignoreInterruptions = (): void => signal.removeEventListener('abort', interrupt);
+  const pastReturn = (): void => {
+    ignoreInterruptions();
+    limit = THAW_LIMIT_MS;
+  };
   const pace = bwlimit === undefined ? unlimited : limitedTo(bwlimit);
   const wire = openWire(link.ends, { pace, signal: breaking.signal });
   const close = async (): Promise<void> => {
-    pastReturn();
+    ignoreInterruptions();
     wire.close();
-    await link.close();
+    await link.close(limit);
   };
-  const explained = (error: unknown) => explain(link, to, error);
+  let greeted = false;
+  const explained = (error: unknown) => explain(link, to, error, greeted);
   try {
     signal.throwIfAborted();
     await sayHello(wire, to);
+    greeted = true;
     return { wire, pastReturn, close, explained };
   } catch (error) {
     const told = await explained(error);
@@ -54,16 +65,22 @@ export async function converse({ to, command, bwlimit, signal }: ConversationOpt
 /** Milliseconds in which a program whose pipes are closed has ended, too. */
 const WORDS_LIMIT_MS = 2000;
 
-async function explain(link: Link, to: string, error: unknown): Promise<unknown> {
+/** How errors of a wire begin, which knows no names. */
+const NAMELESS = /^the link to the other side (?:has ended|broke: [^;]*)/;
+
+async function explain(link: Link, to: string, error: unknown, greeted: boolean): Promise<unknown> {
   if (!isCryopodError(error, 'LINK_LOST')) return error;
   const limit = new Promise<undefined>((resolve) => setTimeout(resolve, WORDS_LIMIT_MS, undefined).unref());
   const result = await Promise.race([link.ended, limit]);
-  if (result === undefined) return error;
-  return new CryopodError(result.missing ? 'PROGRAM_MISSING' : 'LINK_LOST', {
-    message: `the link to ${to} has ended: ${wordsOf(result)}`,
-    hint: `cryopod must be installed there and work over the link: try ${link.command.slice(0, -1).join(' ')} version`,
+  const words = result === undefined ? '' : `: ${wordsOf(result)}`;
+  const hint = `cryopod must be installed there and work over the link: try ${link.command.slice(0, -1).join(' ')} version`;
+  const told = new CryopodError('LINK_LOST', {
+    message: error.message.replace(NAMELESS, `the link to ${to} has ended${words}`),
+    hint: greeted ? error.hint : hint,
     cause: error,
   });
+  told.cleanupErrors.push(...error.cleanupErrors);
+  return told;
 }
 
 /** Asks the other side what became of a move. Errors: those of {@link converse}; BUSY. */
