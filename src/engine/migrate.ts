@@ -4,6 +4,7 @@ import { monotonicMicroseconds } from '../system/clock.ts';
 import { linkCommand } from '../wire/link.ts';
 import type { MessageOf, MoveMode } from '../wire/messages.ts';
 import type { EngineContext } from './context.ts';
+import { goesOn, isFrozen } from './frozen.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
 import { askPatiently } from './migrate/ask.ts';
 import { chooseMode } from './migrate/choose.ts';
@@ -57,49 +58,59 @@ export async function migrateContainer(
   return await withContainer(ctx, nameOrId, 'migrate', async (container) => {
     const facts = await migrateFacts(ctx, container);
     refuseObstacles(migrateFindings(container, options, facts));
-    const link = linkOf(options);
-    const token = randomBytes(16).toString('hex');
-    return await inConversation(ctx, options, async (conversation) => {
-      const request = await moveRequest(ctx, container, options, {
-        token,
-        look: false,
-        memory: facts.memoryBytes,
-      });
-      const target = await negotiate(conversation, link.to, request);
-      refuseObstacles(foundThere(link.to, target));
-      const linkRate = await linkSpeed(conversation, link.to, options);
-      const departure: Departure = {
-        ...link,
-        ctx,
-        container,
-        options,
-        token,
-        target,
-        linkRate,
-        wire: conversation.wire,
-        packing: await choosePacking(options, container.state.pid, linkRate),
-        bytes: request.bytes,
-        pastReturn: conversation.pastReturn,
-        ask: async () => {
-          await conversation.close();
-          return await askPatiently(link, token);
-        },
-      };
+    const memory = facts.memoryBytes;
+    const leaving = inConversation(ctx, options, async (conversation) => {
+      const departure = await prepareDeparture(ctx, container, options, { conversation, memory });
       const { mode, why } = await chooseMode(departure);
-      await conversation.wire.send({ type: 'begin', mode });
+      await departure.wire.send({ type: 'begin', mode });
       const figures = await MODES[mode](departure);
-      return {
-        ...figures,
-        input: nameOrId,
-        id: container.config.id,
-        to: link.to,
-        mode,
-        why,
-        duration: monotonicMicroseconds() - begun,
-        bytesSent: conversation.wire.sentBytes(),
-      };
+      const { to, wire } = departure;
+      const duration = monotonicMicroseconds() - begun;
+      const { id } = container.config;
+      return { ...figures, input: nameOrId, id, to, mode, why, duration, bytesSent: wire.sentBytes() };
+    });
+    return await leaving.catch(async (error: unknown) => {
+      throw (await isFrozen(ctx, container)) ? error : goesOn(ctx, container, error, 'MIGRATION_FAILED');
     });
   });
+}
+
+interface Preparation {
+  readonly conversation: Conversation;
+  /** Bytes. */
+  readonly memory: number;
+}
+
+/** Asks the target, measures the link, and settles how to send. Errors: what the target refuses; those of the link. */
+async function prepareDeparture(
+  ctx: EngineContext,
+  container: Container,
+  options: MigrateOptions,
+  { conversation, memory }: Preparation,
+): Promise<Departure> {
+  const link = linkOf(options);
+  const token = randomBytes(16).toString('hex');
+  const request = await moveRequest(ctx, container, options, { token, look: false, memory });
+  const target = await negotiate(conversation, link.to, request);
+  refuseObstacles(foundThere(link.to, target));
+  const linkRate = await linkSpeed(conversation, link.to, options);
+  return {
+    ...link,
+    ctx,
+    container,
+    options,
+    token,
+    target,
+    linkRate,
+    wire: conversation.wire,
+    packing: await choosePacking(options, container.state.pid, linkRate),
+    bytes: request.bytes,
+    pastReturn: conversation.pastReturn,
+    ask: async () => {
+      await conversation.close();
+      return await askPatiently(link, token);
+    },
+  };
 }
 
 const linkOf = ({ host, via }: Pick<MigrateOptions, 'host' | 'via'>) => ({

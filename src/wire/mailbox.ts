@@ -4,6 +4,9 @@ export interface Mailbox<T> {
   readonly put: (item: T) => Promise<void>;
   /** The next item; after all of them, throws what it failed with. One call at a time. */
   readonly take: () => Promise<T>;
+  readonly isEmpty: () => boolean;
+  /** Whoever puts has to wait. */
+  readonly isFull: () => boolean;
   /** Nothing more will come. The first failure counts. */
   readonly fail: (error: unknown) => void;
 }
@@ -40,6 +43,8 @@ export function mailbox<T>(capacity: number): Mailbox<T> {
       onRoom = undefined;
       return item;
     },
+    isEmpty: () => items.length === 0,
+    isFull: () => items.length >= capacity,
     fail: (error) => {
       failure ??= { error };
       wake();

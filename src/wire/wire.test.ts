@@ -79,6 +79,19 @@ test('what is no message of the protocol ends the conversation', async () => {
   });
 });
 
+test('what was not due ends the conversation instead of holding it up', async () => {
+  await withPair(async ({ one, other }) => {
+    const sending = one.channel(1).write(Buffer.from('data that nobody reads'));
+    await assert.rejects(other.receive(), /data of channel 1 that was not due/);
+    await sending;
+  });
+  await withPair(async ({ one, other }) => {
+    const sending = Array.from({ length: 100 }, () => one.send({ type: 'probe' }));
+    await assert.rejects(other.channel(1).read(), /a message that was not due/);
+    await Promise.all(sending);
+  });
+});
+
 test('a limited pace lets out so many bytes a second, and does not save up for a pause', async () => {
   let time = 0;
   const pace = limitedTo(

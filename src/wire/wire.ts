@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
-import { fail, isCryopodError, messageOf } from '../model/errors.ts';
-import { type FrameEvent, type FrameKind, frameHeader, frameParser, MAX_DATA_BYTES } from './frames.ts';
-import { type Mailbox, mailbox } from './mailbox.ts';
-import { formatMessage, type Message, parseMessage } from './messages.ts';
+import { CryopodError, isCryopodError, messageOf } from '../model/errors.ts';
+import { type FrameKind, frameHeader, frameParser, MAX_DATA_BYTES } from './frames.ts';
+import { type Inbox, inbox } from './inbox.ts';
+import { formatMessage, type Message } from './messages.ts';
 import { type Pace, unlimited } from './pace.ts';
 
 /** The two directions of a stream, such as a program's pipes or this program's own. */
@@ -19,7 +19,8 @@ export interface WireOptions {
 
 /**
  * Messages and channels of data on one two-way byte stream. The other side is not trusted: whatever it sends has limits.
- * Whoever reads slowly holds back the whole stream, so that each channel in use must be read. Errors of every call:
+ * Whoever reads slowly holds back the whole stream. Data that comes for a channel of which no part is being read, while
+ * somebody waits for a message, was not due: whoever expects both begins to read first. Errors of every call:
  * LINK_LOST (the stream has ended or broken), PEER_INVALID, INTERRUPTED; after one, only `close` is of use.
  */
 export interface Wire {
@@ -45,35 +46,21 @@ export interface Channel {
   readonly read: () => Promise<Buffer | undefined>;
 }
 
-/** Messages that wait to be received; a peer that sends more is held back. */
-const MAX_WAITING = 64;
-
 export function openWire({ input, output }: WireEnds, { pace = unlimited, signal }: WireOptions = {}): Wire {
-  const messages = mailbox<Message>(MAX_WAITING);
-  const channels = new Map<number, Mailbox<Buffer | 'end'>>();
-  const incoming = (number: number): Mailbox<Buffer | 'end'> => {
-    const known = channels.get(number) ?? mailbox(1);
-    channels.set(number, known);
-    return known;
-  };
+  const incoming = inbox();
   let sent = 0;
-  let failure: unknown;
-  const stop = (error: unknown): void => {
-    failure ??= error;
-    messages.fail(failure);
-    for (const channel of channels.values()) channel.fail(failure);
-  };
   const close = (): void => {
     input.destroy();
     output.destroy();
   };
   const frame = (kind: FrameKind, channel: number, bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => {
+      const failure = incoming.failure();
       if (failure !== undefined) return reject(failure);
       const header = frameHeader(kind, channel, bytes.length);
       const done = (error?: Error | null): void => {
         if (error === undefined || error === null) resolve();
-        else reject(failure ?? lost(error));
+        else reject(incoming.failure() ?? lost(error));
       };
       sent += header.length + bytes.length;
       output.cork();
@@ -82,21 +69,21 @@ export function openWire({ input, output }: WireEnds, { pace = unlimited, signal
       output.uncork();
     });
   const abort = (): void => {
-    stop(signal?.reason);
+    incoming.fail(signal?.reason);
     close();
   };
   if (signal?.aborted === true) abort();
   signal?.addEventListener('abort', abort, { once: true });
   output.on('error', () => undefined);
-  const ended = readAll(input, { messages, incoming })
-    .catch(stop)
+  const ended = readAll(input, incoming)
+    .catch(incoming.fail)
     .finally(() => {
       signal?.removeEventListener('abort', abort);
-      stop(lost());
+      incoming.fail(lost());
     });
   return {
     send: (message) => frame('message', 0, formatMessage(message)),
-    receive: () => messages.take(),
+    receive: incoming.receive,
     channel: (number) => ({
       write: async (bytes) => {
         for (let at = 0; at < bytes.length; at += MAX_DATA_BYTES) {
@@ -106,12 +93,7 @@ export function openWire({ input, output }: WireEnds, { pace = unlimited, signal
         }
       },
       end: () => frame('end', number, Buffer.alloc(0)),
-      read: async () => {
-        const box = incoming(number);
-        if (failure !== undefined) box.fail(failure);
-        const part = await box.take();
-        return part === 'end' ? undefined : part;
-      },
+      read: () => incoming.read(number),
     }),
     sentBytes: () => sent,
     ended,
@@ -119,38 +101,23 @@ export function openWire({ input, output }: WireEnds, { pace = unlimited, signal
   };
 }
 
-interface Sorting {
-  readonly messages: Mailbox<Message>;
-  readonly incoming: (channel: number) => Mailbox<Buffer | 'end'>;
-}
-
-async function readAll(input: Readable, { messages, incoming }: Sorting): Promise<void> {
+async function readAll(input: Readable, incoming: Inbox): Promise<void> {
   const parser = frameParser();
   try {
     for await (const chunk of input as AsyncIterable<Buffer>) {
-      for (const event of parser.push(chunk)) await sort(event, { messages, incoming });
+      for (const event of parser.push(chunk)) await incoming.accept(event);
+      if (incoming.failure() !== undefined) return;
     }
   } catch (error) {
-    if (isCryopodError(error)) throw error;
-    throw lost(error);
+    throw isCryopodError(error) ? error : lost(error);
   }
 }
 
-async function sort(event: FrameEvent, { messages, incoming }: Sorting): Promise<void> {
-  if (event.kind === 'message') return await messages.put(parseMessage(event.bytes));
-  return await incoming(event.channel).put(event.kind === 'end' ? 'end' : event.bytes);
-}
-
-const lost = (error?: unknown): unknown => {
-  try {
-    return fail('LINK_LOST', {
-      message:
-        error === undefined
-          ? 'the link to the other side has ended'
-          : `the link to the other side broke: ${messageOf(error)}`,
-      cause: error,
-    });
-  } catch (made) {
-    return made;
-  }
-};
+const lost = (error?: unknown): CryopodError =>
+  new CryopodError('LINK_LOST', {
+    message:
+      error === undefined
+        ? 'the link to the other side has ended'
+        : `the link to the other side broke: ${messageOf(error)}`,
+    cause: error,
+  });
