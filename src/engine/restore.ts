@@ -110,6 +110,8 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
     const serving =
       options.lazy === true ? (options.startPages ?? startPages)(ctx, container, options) : undefined;
     if (serving !== undefined) {
+      // Whoever waits for it is told; that may be later.
+      serving.catch(() => undefined);
       // Undone after the processes have ended: without their server they would see pages of zeros.
       cleanup.add('end the server of pages', async () => {
         await serving.catch(() => undefined);
