@@ -59,13 +59,17 @@ export interface Prober {
 }
 
 const ASK_MS = 5;
-/** Silence after which it tries a new connection as well, and how often. */
+/**
+ * Silence after which it tries new connections as well, and how often. Not sooner: one that comes between the freeze and
+ * CRIU's lock of the network waits to be accepted, and CRIU refuses to dump it. cryopod's hold comes first; podman has none.
+ */
+const SILENT_MS = 500;
 const TRY_MS = 20;
 const LIMIT_MS = 180_000;
 
 /**
- * A client that wants answers: it asks every 5 ms over one connection, and where nothing comes for 20 ms tries new ones
- * beside it, every 20 ms. So what counts is when the service answers again, not how long TCP pauses before it tries.
+ * A client that wants answers: it asks every 5 ms over one connection, and where nothing comes for half a second tries new
+ * ones beside it. So what counts is when the service answers again, not how long TCP pauses before it tries.
  */
 export async function startProber(host: string, port: number): Promise<Prober> {
   let [longest, last] = [0, performance.now()];
@@ -90,7 +94,7 @@ export async function startProber(host: string, port: number): Promise<Prober> {
     );
   }, ASK_MS);
   const fresh = setInterval(() => {
-    if (performance.now() - last > TRY_MS) void once(host, port).then((ok) => (ok ? note() : undefined));
+    if (performance.now() - last > SILENT_MS) void once(host, port).then((ok) => (ok ? note() : undefined));
   }, TRY_MS);
   return {
     longestSilence: () => longest,
