@@ -4,7 +4,10 @@ import { withTwoHosts } from '../fixtures/two-hosts.ts';
 import { type Mode, spreadOf, thereAndBack, WORKLOADS } from './moving.ts';
 
 /** One service a mode; `npm run soak -- migrate` takes all with all, five times there and back. */
-const STORIES = [{ mode: 'cold', name: 'redis', attachment: 'macvlan' }] as const;
+const STORIES = [
+  { mode: 'cold', name: 'nginx', attachment: 'bridge' },
+  { mode: 'post-copy', name: 'redis', attachment: 'macvlan' },
+] as const;
 
 for (const { mode, name, attachment } of STORIES) {
   it(`${name} moves to another host and back, ${mode}, over ${attachment}, and its clients keep their connections`, (t) =>
