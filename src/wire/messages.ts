@@ -102,12 +102,8 @@ const SCHEMAS = {
   }),
   /** Source: that was the last member. */
   sent: v.object({ type: v.literal('sent') }),
-  /** Source: a round of pre-copy begins; its members follow and end with `sent`. */
-  round: v.object({ type: v.literal('round'), number: count }),
-  /** Target: the round is kept. */
+  /** Target: a round of pre-copy is kept. */
   kept: v.object({ type: v.literal('kept'), number: count }),
-  /** Source: no more rounds; what follows is the checkpoint itself. */
-  last: v.object({ type: v.literal('last') }),
   /** Target: all is on disk and journalled; nothing runs before `commit`. */
   prepared: v.object({ type: v.literal('prepared') }),
   /** Source: it is the target's from here on. */

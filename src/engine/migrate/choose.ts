@@ -4,6 +4,7 @@ import type { MoveMode } from '../../wire/messages.ts';
 import { chooseByFigures } from '../plan/migrate/choose.ts';
 import { tracksChanges } from '../previous.ts';
 import { whyNotLazily } from './post-copy.ts';
+import { whyNotInRounds } from './pre-copy.ts';
 import type { Departure } from './types.ts';
 
 /** A mode, and why, as one sentence without its full stop. */
@@ -26,6 +27,7 @@ export async function chooseMode(known: Known): Promise<Choice> {
     files: bytes.files,
     linkSpeed: Math.max(1, linkRate ?? Number.POSITIVE_INFINITY),
     tracked: await tracksChanges(ctx),
+    rounds: (await whyNotInRounds(known)) === undefined,
     lazy: whyNotLazily(known) === undefined,
   });
 }

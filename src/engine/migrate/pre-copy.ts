@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from '../../archive/members.ts';
-import { MAX_LEVELS } from '../../criu/delta/chain.ts';
+import type { ArchiveWriter } from '../../archive/types.ts';
 import { checkPageFiles } from '../../criu/delta/check-page-files.ts';
 import type { StreamedDelta } from '../../criu/delta/stream-delta.ts';
 import { fail } from '../../model/errors.ts';
@@ -10,7 +10,8 @@ import { monotonicMicroseconds } from '../../system/clock.ts';
 import { tempBeside } from '../../system/durable.ts';
 import { faultPoint } from '../../system/faults.ts';
 import { logInfo } from '../../system/log.ts';
-import { checkpointDirectory } from '../../system/store-paths.ts';
+import { freeBytes } from '../../system/space.ts';
+import { bundleDirectory, checkpointDirectory } from '../../system/store-paths.ts';
 import { dumpPages } from '../dump.ts';
 import { openComparison, writeImages } from '../export-images.ts';
 import { writeFrozenMembers, writeKnownMembers } from '../export-members.ts';
@@ -18,7 +19,7 @@ import { findingsOf } from '../import.ts';
 import { readArchive } from '../import-archive.ts';
 import { judgeRounds, REST_GOAL, type RoundFigures } from '../plan/migrate/rounds.ts';
 import { refuseImport } from '../plan/preflight/import.ts';
-import type { Previous } from '../previous.ts';
+import { type Previous, tracksChanges } from '../previous.ts';
 import { type FileRounds, openFileRounds } from './file-rounds.ts';
 import { handOver } from './hand-over.ts';
 import { memberSource } from './member-source.ts';
@@ -26,6 +27,7 @@ import { memberWriter } from './member-writer.ts';
 import { type MemoryRounds, openMemoryRounds } from './memory-rounds.ts';
 import { expectMessage, heardOut } from './peer.ts';
 import { SOURCE_NAME } from './preflight.ts';
+import { ROUND_END } from './round-members.ts';
 import { takenRounds } from './take-rounds.ts';
 import type { Arrival, Arrived, Departure, MoveFigures } from './types.ts';
 
@@ -34,11 +36,54 @@ const MAX_ROUNDS = 15;
 
 /** Sends memory and files in rounds while the container runs, and what is left while it is frozen. */
 export async function departPreCopy(departure: Departure): Promise<MoveFigures> {
-  const { ctx, container, options } = departure;
+  const { ctx, container, target } = departure;
+  const why = await whyNotInRounds(departure);
+  if (why !== undefined) {
+    fail('NO_SPACE', {
+      message: `cannot migrate ${container.config.name} with --mode pre-copy: ${why}`,
+      hint: 'Free some space, or use --mode cold or post-copy.',
+    });
+  }
+  const writer = writerOf(departure, 'send');
+  // First what takes no notice of the container: an image may be large.
+  await heardOut(departure.wire, departure.to, () =>
+    writeKnownMembers(ctx, container, { withImage: target.lacksImage }, writer),
+  );
+  return await inRounds(departure, async (rounds, onFrozen) => {
+    const files = openFileRounds(ctx, container);
+    const memory = await openMemoryRounds(ctx, container, { ...departure.options, directory: rounds });
+    const number = await sendRounds(departure, memory, files);
+    const previous = memory.last();
+    const comparison = await openComparison(ctx, container, previous, join(rounds, 'delta'));
+    const rest = { writer, previous, comparison, files, onFrozen };
+    const downtime = await sendRest(departure, rest).finally(() => comparison?.discard());
+    return { downtime, rounds: number };
+  });
+}
+
+/** Why rounds cannot be kept here; undefined where they can. */
+export async function whyNotInRounds({
+  ctx,
+  container: { config },
+  bytes,
+}: Pick<Departure, 'ctx' | 'container' | 'bytes'>): Promise<string | undefined> {
+  if (await tracksChanges(ctx)) return undefined;
+  const directory = bundleDirectory(ctx.store, config.id);
+  const free = await freeBytes(directory);
+  if (free >= bytes.memory) return undefined;
+  return `the kernel does not tell what changes, so that its memory of ${bytes.memory} bytes must be kept here to be compared with, and ${directory} has ${free} free`;
+}
+
+/** Gives `work` a directory for rounds, which is gone afterwards, and what it is to call as soon as the container is frozen. */
+async function inRounds<T>(
+  { ctx, container }: Departure,
+  work: (directory: string, onFrozen: () => void) => Promise<T>,
+): Promise<T> {
   const { id } = container.config;
   const directory = tempBeside(`${checkpointDirectory(ctx.store, id)}-rounds`);
   const entry = beginOperation(ctx.db, 'rounds', id, { directory: basename(directory) });
   let isOpen = true;
+  // From the freeze on the entry of the hand-over tells what is to be repaired.
   const close = (): void => {
     if (isOpen) endOperation(ctx.db, entry);
     isOpen = false;
@@ -46,16 +91,7 @@ export async function departPreCopy(departure: Departure): Promise<MoveFigures> 
   try {
     faultPoint('rounds.journalled');
     await mkdir(directory, { mode: 0o700 });
-    const memory = await openMemoryRounds(ctx, container, { ...options, directory });
-    const files = openFileRounds(ctx, container);
-    const rounds = await sendRounds(departure, memory, files);
-    await departure.wire.send({ type: 'last' });
-    // From the freeze on the entry of the hand-over tells what is to be repaired.
-    const previous = memory.last();
-    const comparison = await openComparison(ctx, container, previous, join(directory, 'delta'));
-    const rest = { previous, comparison, files, onFrozen: close };
-    const downtime = await sendRest(departure, rest).finally(() => comparison?.discard());
-    return { downtime, rounds };
+    return await work(directory, close);
   } finally {
     await rm(directory, { recursive: true, force: true });
     close();
@@ -73,11 +109,11 @@ async function sendRounds(departure: Departure, memory: MemoryRounds, files: Fil
     const begun = monotonicMicroseconds();
     const before = wire.sentBytes();
     await heardOut(wire, to, async () => {
-      await wire.send({ type: 'round', number });
+      // What is sent in rounds is no part of what the archive's sums vouch for.
       const writer = writerOf(departure, `round ${number}`);
       await memory.send(writer);
       await files.send(writer, { live: true });
-      await wire.send({ type: 'sent' });
+      await writer.addDirectory(ROUND_END);
       await expectMessage(wire, to, 'kept');
     });
     ctx.progress({ phase: `round ${number}`, subject: container.config.name, done: true });
@@ -105,6 +141,7 @@ const writerOf = ({ ctx, wire, packing, container }: Departure, phase: string) =
   });
 
 interface Rest {
+  readonly writer: ArchiveWriter;
   /** The last round of memory. */
   readonly previous: Previous | undefined;
   readonly comparison: StreamedDelta | undefined;
@@ -116,13 +153,10 @@ interface Rest {
 /** What has changed since the last round, of the frozen container. Gives the downtime in microseconds. */
 async function sendRest(
   departure: Departure,
-  { previous, comparison, files, onFrozen }: Rest,
+  { writer, previous, comparison, files, onFrozen }: Rest,
 ): Promise<number> {
-  const { ctx, container, options, target } = departure;
-  const writer = writerOf(departure, 'send');
-  // Its members go to what the rounds have brought and are no part of what the sums vouch for.
+  const { ctx, container, options } = departure;
   const differences = writerOf(departure, 'send');
-  await writeKnownMembers(ctx, container, { withImage: target.lacksImage }, writer);
   return await handOver(departure, async ({ images, makeLinks }) => {
     onFrozen();
     const dump = async (): Promise<number> => {
@@ -144,21 +178,14 @@ async function sendRest(
 
 /** Takes in rounds, and then what is left: checked as an archive is, but for files, which are here already. */
 export async function receivePreCopy({ ctx, wire, request, directory, choice }: Arrival): Promise<Arrived> {
-  const from = 'the source';
   const place = join(directory, 'members');
-  const rounds = takenRounds(place);
   await mkdir(place, { mode: 0o700 });
-  for (;;) {
-    const message = await expectMessage(wire, from, 'round', 'last');
-    if (message.type === 'last') break;
-    if (rounds.memory.length >= MAX_LEVELS - 1)
-      fail('PEER_INVALID', { message: `${from} sends no end of rounds` });
-    await rounds.take(memberSource(wire, from));
+  const rounds = takenRounds(place, async (number) => {
     faultPoint('rounds.kept');
-    await wire.send({ type: 'kept', number: rounds.memory.length });
-  }
+    await wire.send({ type: 'kept', number });
+  });
   const archive = await readArchive(ctx, place, {
-    source: { name: SOURCE_NAME, members: rounds.sift(memberSource(wire, from)) },
+    source: { name: SOURCE_NAME, members: rounds.sift(memberSource(wire, 'the source')) },
     previous: 'local',
     ignoreRootfs: false,
     ignoreVolumes: false,

@@ -4,7 +4,7 @@ import { MEMBER_DIRECTORY } from '../../archive/members.ts';
 import { append, memberFiles } from '../../archive/reader-files.ts';
 import type { MemberEntry, MemberSource } from '../../archive/types.ts';
 import { writeAll } from '../../archive/writer-pump.ts';
-import { PARENT_LINK } from '../../criu/delta/chain.ts';
+import { MAX_LEVELS, PARENT_LINK } from '../../criu/delta/chain.ts';
 import { errnoOf, fail } from '../../model/errors.ts';
 import { applyRound } from '../../rootfs/rounds/apply-round.ts';
 import { decodePaths } from '../../rootfs/rounds/write-round.ts';
@@ -14,9 +14,10 @@ import { roundMember } from './round-members.ts';
 
 /** What has come in rounds, in one directory. */
 export interface TakenRounds {
-  /** Takes in the members of a round, up to its end. Errors: ARCHIVE_INVALID, NO_SPACE, those of the source. */
-  readonly take: (source: MemberSource) => Promise<void>;
-  /** Takes in members that hold files, and passes the others on. */
+  /**
+   * Takes in the members of rounds, and of what differs in the end, and passes the others on. Its errors: ARCHIVE_INVALID,
+   * NO_SPACE, those of the source.
+   */
   readonly sift: (source: MemberSource) => MemberSource;
   /** Directories of the trees that have come, by their members. */
   readonly trees: ReadonlyMap<string, string>;
@@ -31,11 +32,15 @@ const MAX_REMOVED = 64 << 20;
 const memoryName = (number: number): string =>
   number === 1 ? MEMBER_DIRECTORY.preImages : `${MEMBER_DIRECTORY.preImages}-${number}`;
 
-/** `directory`: empty, of this process alone. Nothing that comes is trusted. */
-export function takenRounds(directory: string): TakenRounds {
+/**
+ * `directory`: of this process alone; `onRound` is told of each round that is complete and on disk. Nothing that comes is
+ * trusted.
+ */
+export function takenRounds(directory: string, onRound: (number: number) => Promise<void>): TakenRounds {
   const trees = new Map<string, string>();
   const removed = new Map<string, string[]>();
   const memory: string[] = [];
+  let rounds = 0;
   const takeTree = async (source: MemberSource, tree: string): Promise<void> => {
     const copy = trees.get(tree) ?? join(directory, `tree-${trees.size}`);
     trees.set(tree, copy);
@@ -46,25 +51,41 @@ export function takenRounds(directory: string): TakenRounds {
       (fd) => applyRound(copy, fd, gone, `the files of ${tree}`),
     );
   };
-  const takeFiles = async (source: MemberSource, entry: MemberEntry): Promise<boolean> => {
-    const member = entry.kind === 'file' ? roundMember(entry.name) : undefined;
-    if (member === undefined || member.kind === 'memory') return false;
-    if (member.kind === 'files') await takeTree(source, member.tree);
-    else removed.set(member.tree, decodePaths(await wholeContent(source, entry.name)));
-    return true;
-  };
-  const takeMemory = async (source: MemberSource, entry: MemberEntry): Promise<void> => {
-    const member = entry.kind === 'file' ? roundMember(entry.name) : undefined;
-    if (member?.kind !== 'memory') {
-      return fail('ARCHIVE_INVALID', { message: `a round brings ${JSON.stringify(entry.name)}` });
-    }
-    const file = await memberFiles(memory.at(-1) ?? directory).create(member.name);
+  const takeMemory = async (source: MemberSource, name: string): Promise<void> => {
+    if (memory.length === rounds) memory.push(await makeRound(directory, memory.length + 1));
+    const file = await memberFiles(memory.at(-1) ?? directory).create(name);
     try {
       for (let part = await source.content(); part !== undefined; part = await source.content()) {
-        await append(file, member.name, part);
+        await append(file, name, part);
       }
     } finally {
       await file.close();
+    }
+  };
+  const endRound = async (): Promise<void> => {
+    rounds = memory.length;
+    if (rounds >= MAX_LEVELS) fail('ARCHIVE_INVALID', { message: 'there is no end of rounds' });
+    // So that little is left for the moment in which the container waits for it.
+    await syncFileSystem(directory);
+    await onRound(rounds);
+  };
+  const take = async (source: MemberSource, entry: MemberEntry): Promise<boolean> => {
+    const member = roundMember(entry);
+    switch (member?.kind) {
+      case undefined:
+        return false;
+      case 'files':
+        await takeTree(source, member.tree);
+        return true;
+      case 'removed':
+        removed.set(member.tree, decodePaths(await wholeContent(source, entry.name)));
+        return true;
+      case 'memory':
+        await takeMemory(source, member.name);
+        return true;
+      case 'end':
+        await endRound();
+        return true;
     }
   };
   return {
@@ -75,22 +96,18 @@ export function takenRounds(directory: string): TakenRounds {
       next: async () => {
         for (;;) {
           const entry = await source.next();
-          if (entry === undefined || !(await takeFiles(source, entry))) return entry;
+          if (entry === undefined || !(await take(source, entry))) return entry;
         }
       },
     }),
-    take: async (source) => {
-      const images = join(directory, memoryName(memory.length + 1));
-      await mkdir(images, { mode: 0o700 });
-      if (memory.length > 0) await symlink(`../${memoryName(memory.length)}`, join(images, PARENT_LINK));
-      memory.push(images);
-      for (let entry = await source.next(); entry !== undefined; entry = await source.next()) {
-        if (!(await takeFiles(source, entry))) await takeMemory(source, entry);
-      }
-      // So that little is left for the moment in which the container waits for it.
-      await syncFileSystem(directory);
-    },
   };
+}
+
+async function makeRound(directory: string, number: number): Promise<string> {
+  const images = join(directory, memoryName(number));
+  await mkdir(images, { mode: 0o700 });
+  if (number > 1) await symlink(`../${memoryName(number - 1)}`, join(images, PARENT_LINK));
+  return images;
 }
 
 /** The rest of a member goes by once tar has what it needs. */

@@ -10,6 +10,7 @@ const GIGABIT: MoveFacts = {
   files: 10 * MIB,
   linkSpeed: 112 * MIB,
   tracked: true,
+  rounds: true,
   lazy: true,
 };
 
@@ -61,12 +62,14 @@ describe('the mode of a move', () => {
       files: bytes,
       linkSpeed: fc.integer({ min: 1, max: 2 ** 40 }),
       tracked: fc.boolean(),
+      rounds: fc.boolean(),
       lazy: fc.boolean(),
     });
     fc.assert(
       fc.property(facts, (given) => {
         const { mode, why } = chooseByFigures(given);
         assert.ok(mode !== 'post-copy' || given.lazy);
+        assert.ok(mode !== 'pre-copy' || given.rounds);
         assert.match(why, /^[^\n]+[^.]$/);
       }),
     );

@@ -9,6 +9,8 @@ export interface MoveFacts {
   readonly linkSpeed: number;
   /** The kernel tells which pages have changed: the last freeze need not look at all of them. */
   readonly tracked: boolean;
+  /** There is room here for what rounds are compared with. */
+  readonly rounds: boolean;
   /** Both sides can bring memory after the thaw. */
   readonly lazy: boolean;
 }
@@ -37,17 +39,14 @@ export function chooseByFigures(facts: MoveFacts): ChosenMode {
   const cold = (memory + files) / linkSpeed;
   const told = `${size(memory)} of memory and ${size(files)} of files, ${size(changeRate)}/s of memory change, the link takes ${size(linkSpeed)}/s`;
   if (cold <= SHORT) return { mode: 'cold', why: `${told}: all of it crosses in ${seconds(cold)}` };
-  const rounds = restOfRounds(facts) / linkSpeed + (tracked ? 0 : memory / COMPARED);
-  if (changeRate <= linkSpeed * CATCHES_UP && rounds <= cold * GAIN) {
+  const rest = restOfRounds(facts) / linkSpeed + (tracked ? 0 : memory / COMPARED);
+  if (facts.rounds && changeRate <= linkSpeed * CATCHES_UP && rest <= cold * GAIN) {
     return {
       mode: 'pre-copy',
-      why: `${told}: after rounds the rest takes ${seconds(rounds)} instead of ${seconds(cold)}`,
+      why: `${told}: after rounds the rest takes ${seconds(rest)} instead of ${seconds(cold)}`,
     };
   }
-  const useless =
-    changeRate > linkSpeed * CATCHES_UP
-      ? 'rounds would not catch up'
-      : `rounds would leave a freeze of ${seconds(rounds)}`;
+  const useless = whyNoRounds(facts, rest);
   if (lazy && files / linkSpeed <= cold * GAIN) {
     return {
       mode: 'post-copy',
@@ -56,6 +55,11 @@ export function chooseByFigures(facts: MoveFacts): ChosenMode {
   }
   const reason = lazy ? 'its files are what takes the time' : 'memory cannot follow after the thaw';
   return { mode: 'cold', why: `${told}: ${useless}, and ${reason}` };
+}
+
+function whyNoRounds({ changeRate, linkSpeed, rounds }: MoveFacts, rest: number): string {
+  if (changeRate > linkSpeed * CATCHES_UP) return 'rounds would not catch up';
+  return rounds ? `rounds would leave a freeze of ${seconds(rest)}` : 'there is no room here for rounds';
 }
 
 /** Each round brings what has changed during the one before, until a quarter of a second or what one cannot get below. */
