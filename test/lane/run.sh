@@ -8,7 +8,7 @@
 #   TREE   a directory that the guest gets a copy of; its file `run` is run by sh, in the copy
 #   OUT    gets the console as console.log, and all that the guest wrote to /out
 #
-# Exit status: that of `run`; 124 when LANE_LIMIT (seconds, default 400) has passed; 125 when the guest left no result.
+# Exit status: that of `run`; 124 when LANE_LIMIT (seconds, default 500) has passed; 125 when the guest left no result.
 set -eu
 umask 077
 
@@ -27,7 +27,7 @@ truncate -s 256M "$temp/out.img"
 # Transparent huge pages would make tracking as coarse as they are, 2 MiB. Software emulation: KVM is not everywhere, and
 # with it the guest would be another one from machine to machine.
 status=0
-TMPDIR=$temp timeout --foreground -k 5 "${LANE_LIMIT:-400}" qemu-system-x86_64 \
+TMPDIR=$temp timeout --foreground -k 5 "${LANE_LIMIT:-500}" qemu-system-x86_64 \
   -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 \
   -kernel "$guest/vmlinuz" -initrd "$guest/initrd.gz" \
   -append 'console=ttyS0 quiet panic=-1 mitigations=off transparent_hugepage=never' \

@@ -25,9 +25,11 @@ export interface Outcome {
 /** Milliseconds for one command. The guest is slow, and one command that hangs must not cost the others their turn. */
 const PATIENCE = 60_000;
 
-/** Runs a command that must end with status 0; returns its stdout without white space around it. */
-export async function ok(command: readonly string[], cwd?: string): Promise<string> {
-  const { code, stdout, stderr } = await run(command, { cwd, timeout: PATIENCE });
+/**
+ * Runs a command that must end with status 0; returns its stdout without white space around it. `timeout` in milliseconds.
+ */
+export async function ok(command: readonly string[], cwd?: string, timeout = PATIENCE): Promise<string> {
+  const { code, stdout, stderr } = await run(command, { cwd, timeout });
   assert.equal(code, 0, `${command.join(' ')} ended with ${code}: ${stdout}${stderr}`);
   return stdout.trim();
 }
