@@ -55,8 +55,11 @@ export async function startHog(engine: Engine, name: string, mebibytes: number):
   };
   await grows();
   const longestPause = async (): Promise<number> => {
-    const { stdout } = await engine.run(['logs', '--tail', '1', name]);
-    return Number(stdout);
+    // The last line may be under way.
+    const { stdout } = await engine.run(['logs', '--tail', '3', name]);
+    const words = stdout.match(/^\d+\.\d$/gm);
+    if (words === null) throw new Error(`${name} of ${engine.name} tells no pause: ${stdout}`);
+    return Number(words.at(-1));
   };
   return {
     name,

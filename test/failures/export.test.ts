@@ -96,7 +96,9 @@ test('a reader that ends early fails the export, and the container goes on', asy
     command.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
+    // Where nothing was being written when it ended, its end is all that tells.
     reader.stdin.on('error', () => command.stdout?.destroy());
+    reader.once('exit', () => command.stdout?.destroy());
     command.stdout?.pipe(reader.stdin);
     const [code] = await once(command, 'close');
     assert.equal(code, 125, said);
