@@ -25,26 +25,33 @@ export async function fillRedis(client: RedisClient, bytes: number): Promise<num
   return keys;
 }
 
-/** Writes into so many different pages a second, until the connection ends or it is stopped. */
+/** Writes on their way at a time: of a few clients that wait for their answers. */
+const WRITES = 8;
+
+/**
+ * Writes into so many pages a second, chosen by chance, until the connection ends or it is stopped. What was due while
+ * nobody answered is not made up for.
+ */
 export function startWriter(client: RedisClient, keys: number, pagesPerSecond: number): () => void {
-  const TICK_MS = 10;
-  const each = Math.round((pagesPerSecond * TICK_MS) / 1000);
   let pending = 0;
+  let last = performance.now();
   const timer = setInterval(() => {
-    // While nobody answers, what is due is not heaped up.
-    if (pending > 20 * each) return;
-    for (let i = 0; i < each; i += 1) {
+    if (pending > 0) return;
+    const due = ((performance.now() - last) * pagesPerSecond) / 1000;
+    if (due < 1) return;
+    last = performance.now();
+    for (let i = 0; i < Math.min(due, WRITES); i += 1) {
       const key = `value:${Math.floor(Math.random() * keys)}`;
-      const offset = Math.floor((Math.random() * VALUE) / PAGE) * PAGE;
+      const offset = Math.floor((Math.random() * (VALUE - PAGE)) / PAGE) * PAGE;
       pending += 1;
       client
-        .send('SETRANGE', key, String(Math.min(offset, VALUE - 8)), randomBytes(4).toString('hex'))
+        .send('SETRANGE', key, String(offset), randomBytes(4).toString('hex'))
         .catch(() => clearInterval(timer))
         .finally(() => {
           pending -= 1;
         });
     }
-  }, TICK_MS);
+  }, 1);
   return () => clearInterval(timer);
 }
 

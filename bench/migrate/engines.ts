@@ -33,7 +33,8 @@ export function cryopodMover(one: Host, two: Host, mode: string): Mover {
       return await one.box.ok(['inspect', '--format', field, 'redis']);
     },
     move: async () => {
-      await one.box.ok(['migrate', '--mode', mode, '--tcp-established', 'redis', two.login]);
+      const said = await one.box.ok(['migrate', '--mode', mode, '--tcp-established', 'redis', two.login]);
+      process.stderr.write(`${said}\n`);
     },
     remove: async () => {
       for (const { box } of [one, two]) await box.ok(['rm', '--all', '--force', '--time', '0']);

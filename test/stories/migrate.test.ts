@@ -6,6 +6,7 @@ import { type Mode, spreadOf, thereAndBack, WORKLOADS } from './moving.ts';
 /** One service a mode; `npm run soak -- migrate` takes all with all, five times there and back. */
 const STORIES = [
   { mode: 'cold', name: 'nginx', attachment: 'bridge' },
+  { mode: 'pre-copy', name: 'postgres', attachment: 'macvlan' },
   { mode: 'post-copy', name: 'redis', attachment: 'macvlan' },
 ] as const;
 
