@@ -13,7 +13,7 @@ import { createNamespace, namespaceExists, removeNamespace } from './namespace.t
 import { type Attachment, type NetavarkRequest, netavarkSetup, netavarkTeardown } from './netavark.ts';
 import { checkPortsFree, resolvePorts } from './ports.ts';
 import { readRecord, recordPath, type SetupRecord, writeRecord } from './record.ts';
-import { endSilence, forgetSilence, silenceNetwork } from './silence.ts';
+import { endSilence, forgetSilence } from './silence.ts';
 import { removeIdleBridge, standIn } from './stand-in.ts';
 import { DEFAULT_NETWORK, findNetwork } from './store.ts';
 
@@ -32,8 +32,6 @@ export interface NetworkSetup {
   readonly ignoreStaticMac?: boolean | undefined;
   /** The network is held before the link is there: no packet ever meets a missing socket. */
   readonly hold: boolean;
-  /** Nothing in the namespace answers ARP before endSilence: another host may still have the address. */
-  readonly silent?: boolean | undefined;
 }
 
 export interface ConnectedNetwork {
@@ -91,7 +89,6 @@ export async function beginContainerNetwork(
   const networks = underWay(() =>
     undone(async () => {
       if (setup.hold) await holdNetwork(netns);
-      if (setup.silent === true) await silenceNetwork(store, setup.id);
       const connected = await connect(store, netns, request);
       await writeRecord(store, { request, networks: connected });
       return connected;
@@ -111,11 +108,11 @@ function underWay<T>(work: () => Promise<T>): Promise<T> {
 async function takeUp(
   store: StorePaths,
   netns: string,
-  { id, hold, silent }: NetworkSetup,
+  { id, hold }: NetworkSetup,
   networks: ConnectedNetwork['networks'],
 ): Promise<ConnectedNetwork['networks']> {
   if (hold) await holdNetwork(netns);
-  await (silent === true ? silenceNetwork : endSilence)(store, id);
+  await endSilence(store, id);
   return networks;
 }
 

@@ -71,7 +71,7 @@ const network: NetworkConfig = {
 
 async function setUp({ store, name }: Host, held: boolean): Promise<Moving> {
   const { netns } = await setupContainerNetwork(store, {
-    ...{ id: ID, name, hostname: name, config: network, others: [], hold: held, silent: held },
+    ...{ id: ID, name, hostname: name, config: network, others: [], hold: held },
   });
   return { config: { id: ID, network }, state: { netns } };
 }
@@ -156,15 +156,11 @@ for (const [kind, request] of Object.entries(KINDS)) {
       const before = await configuration(netnsOf(here));
       const portHere = await port();
 
-      // The target is ready, and nobody notices it.
-      const there = await setUp(target, true);
-      children.push(await server('target', netnsOf(there)));
-      await answers('source');
-      assert.equal(await port(), portHere);
-
       await takeAddressAway(source, here);
       await answers('silence');
 
+      const there = await setUp(target, true);
+      children.push(await server('target', netnsOf(there)));
       await announcedTo(() => announceAddress(target, there));
       const portThere = await port();
       assert.notEqual(portThere, portHere);

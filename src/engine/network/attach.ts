@@ -16,8 +16,6 @@ export type NetworkHoldings = Pick<ContainerState, 'netns' | 'networks' | 'netwo
 export interface AttachOptions {
   /** Packets are dropped from the moment that the link is there until releaseNetwork (for a restore). */
   readonly hold: boolean;
-  /** Another host may still have the addresses: nothing here answers for them before announceAddress. */
-  readonly silent?: boolean | undefined;
   /** Directory of the checkpoint that is restored: the addresses that its processes know are taken again. */
   readonly checkpoint?: string | undefined;
   readonly ignoreStaticIp?: boolean | undefined;
@@ -61,7 +59,6 @@ export async function attachNetwork(
     ignoreStaticIp: options.ignoreStaticIp,
     ignoreStaticMac: options.ignoreStaticMac,
     hold: options.hold,
-    silent: options.silent,
   });
   // What is still being made cannot be undone.
   cleanup.add('wait for the network', () => networks.catch(() => undefined));

@@ -9,8 +9,8 @@ import type { EngineContext } from '../context.ts';
 
 /*
  * A container's address goes from one host of a layer-2 segment to another in three steps: the source takes it away, the
- * target, which has set it up in silence (AttachOptions.silent), announces it, and the source detaches for good
- * (detachNetwork); or the source gives it back. Both sides hold packets meanwhile, so that none is refused.
+ * target sets it up and announces it, and the source detaches for good (detachNetwork), or gets it back. Both sides hold
+ * packets meanwhile, so that none is refused.
  */
 
 type Store = Pick<EngineContext, 'store'>;
@@ -42,9 +42,10 @@ export const giveAddressBack = (ctx: Store, container: Moving): Promise<void> =>
   announceAddress(ctx, container);
 
 /**
- * Ends the silence of the container's links and tells the segments of its direct networks where its addresses are now,
- * so that neighbours and switches send here what they sent elsewhere. A hold stays: packets are dropped, not refused, until
- * the sockets are there. Idempotent; may be called again, since nobody confirms an announcement. Errors: NETWORK_FAILED.
+ * Ends the silence of the container's links, where there is one, and tells the segments of its direct networks where its
+ * addresses are now, so that neighbours and switches send here what they sent elsewhere. A hold stays: packets are dropped,
+ * not refused, until the sockets are there. Idempotent; may be called again, since nobody confirms an announcement. Errors:
+ * NETWORK_FAILED.
  */
 export async function announceAddress(ctx: Store, container: Moving): Promise<void> {
   if (!hasLinks(container)) return;
