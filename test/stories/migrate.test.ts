@@ -1,26 +1,31 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
+import type { Attachment, Shape } from '../fixtures/segment.ts';
 import { withTwoHosts } from '../fixtures/two-hosts.ts';
 import { type Mode, spreadOf, thereAndBack, WORKLOADS } from './moving.ts';
 
-/** One service a mode; `npm run soak -- migrate` takes all with all, five times there and back. */
-const STORIES = [
-  { mode: 'cold', name: 'nginx', attachment: 'bridge' },
-  { mode: 'pre-copy', name: 'postgres', attachment: 'macvlan' },
-  { mode: 'post-copy', name: 'redis', attachment: 'macvlan' },
-] as const;
-
-for (const { mode, name, attachment } of STORIES) {
-  it(`${name} moves to another host and back, ${mode}, over ${attachment}, and its clients keep their connections`, (t) =>
-    story(t, mode, name, attachment));
+interface Story extends Shape {
+  readonly mode: Mode;
+  readonly name: keyof typeof WORKLOADS;
+  readonly attachment: Attachment;
+  /** Milliseconds. */
+  readonly delay?: number;
 }
 
-async function story(
-  t: TestContext,
-  mode: Mode,
-  name: keyof typeof WORKLOADS,
-  attachment: 'macvlan' | 'bridge',
-): Promise<void> {
+/** One service a mode; `npm run soak -- migrate` takes all with all, five times there and back. */
+const STORIES: readonly Story[] = [
+  { mode: 'cold', name: 'nginx', attachment: 'bridge', rate: 1000 },
+  { mode: 'pre-copy', name: 'postgres', attachment: 'macvlan', rate: 1000 },
+  { mode: 'post-copy', name: 'redis', attachment: 'macvlan', rate: 100, delay: 20 },
+];
+
+for (const told of STORIES) {
+  const { mode, name, attachment, rate, delay = 0 } = told;
+  it(`${name} moves to another host and back, ${mode}, over ${attachment}, ${rate} Mbit/s and ${delay} ms, and its clients keep their connections`, (t) =>
+    story(t, told));
+}
+
+async function story(t: TestContext, { mode, name, ...link }: Story): Promise<void> {
   const { image, start } = WORKLOADS[name];
   await withTwoHosts(
     async (hosts) => {
@@ -35,6 +40,6 @@ async function story(
         await load.close();
       }
     },
-    { images: [image], attachment },
+    { images: [image], ...link },
   );
 }
