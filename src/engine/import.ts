@@ -10,7 +10,7 @@ import { fail } from '../model/errors.ts';
 import type { PortMapping } from '../model/network.ts';
 import { applyChanges, placeChanges } from '../rootfs/apply-changes.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
-import { fillVolume } from '../rootfs/volume-archive.ts';
+import { fillVolume, placeVolume as placeTree } from '../rootfs/volume-archive.ts';
 import { createVolumeDirectory, removeVolumeDirectory, volumeMountpoint } from '../rootfs/volumes.ts';
 import { cgroupfsPath } from '../runtime/spec/resources.ts';
 import {
@@ -26,7 +26,7 @@ import { deleteVolume, putVolume, volumeByName } from '../state/volumes.ts';
 import { cgroupExists } from '../system/cgroups.ts';
 import { type Cleanup, undoOnFailure } from '../system/cleanup.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
-import { publish, syncFileSystem } from '../system/durable.ts';
+import { syncFileSystem } from '../system/durable.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logInfo, logWarning } from '../system/log.ts';
 import { interruptible } from '../system/process.ts';
@@ -292,7 +292,7 @@ async function placeVolume(
   }
   note(name);
   const mountpoint = await createVolumeDirectory(ctx.store, name);
-  if (tree !== undefined) await publish(tree, mountpoint);
+  if (tree !== undefined) await placeTree(ctx.store, name, tree);
   else if (isBrought) await read(path, (fd) => fillVolume(ctx.store, name, fd, { sync: false }));
   putVolume(ctx.db, {
     name,

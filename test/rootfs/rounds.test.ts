@@ -29,6 +29,9 @@ import {
   type TreeState,
 } from '../../src/rootfs/rounds/tree-state.ts';
 import { decodePaths, encodePaths, writeRound } from '../../src/rootfs/rounds/write-round.ts';
+import { placeVolume } from '../../src/rootfs/volume-archive.ts';
+import { createVolumeDirectory } from '../../src/rootfs/volumes.ts';
+import { mount } from '../../src/system/mounts.ts';
 import { throughPipe } from '../../src/system/through-pipe.ts';
 import { generator, SEED } from '../fixtures/random.ts';
 import { ID, makeLayer, withStore } from './support.ts';
@@ -215,6 +218,22 @@ for line in sys.stdin:
         await assert.rejects(removal, (error) => isCryopodError(error) && error.code === 'ARCHIVE_INVALID');
     }
     assert.equal(await readFile(join(outside, 'file'), 'utf8'), 'mine');
+  });
+
+  it('a tree becomes a volume also where that is on a file system of its own', async () => {
+    await withStore(async (store, base) => {
+      for (const name of ['here', 'apart']) {
+        const tree = join(base, name);
+        mkdirSync(tree);
+        await changeTree(tree, 30, generator(SEED));
+        const expected = await portrait(tree);
+        const mountpoint = await createVolumeDirectory(store, name);
+        if (name === 'apart') await mount('tmpfs', 'apart', join(mountpoint, '..'), ['mode=755']);
+        await createVolumeDirectory(store, name);
+        await placeVolume(store, name, tree);
+        assert.deepEqual(await portrait(mountpoint), expected);
+      }
+    });
   });
 
   it(`changes of a container over its image arrive in rounds (seed ${SEED})`, async () => {

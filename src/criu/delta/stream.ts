@@ -10,7 +10,6 @@ import { chainOf } from './chain.ts';
 import { expectedPages, NOTHING_EXPECTED } from './expected-pages.ts';
 import type { DeltaFigures } from './figures.ts';
 import { loadLevels, PAGE_MAP, pageMapNames } from './levels.ts';
-
 import { matchStream } from './match-stream.ts';
 import { openRecord, type PageRecord } from './page-record.ts';
 import { MAX_MAP_BYTES, PAGEMAP_HEAD, parsePageTable, placeRanges } from './page-table.ts';
@@ -42,6 +41,7 @@ export interface StreamedImages {
 /** CRIU writes page maps in pieces of a page; nothing but the magic numbers is shorter than this. */
 const HEAD_BYTES = 12;
 
+/** Begins the job. Fails with IMAGE_INVALID, INTERRUPTED or the system's error, as all that it gives does. */
 export async function openStream(job: StreamJob, pulse: Pulse): Promise<StreamedImages> {
   const { parent, into, root } = job;
   const chain = await chainOf(parent);
