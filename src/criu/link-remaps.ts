@@ -4,7 +4,7 @@ import { errnoOf, fail } from '../model/errors.ts';
 import { processTree } from '../system/procfs.ts';
 import { IMAGE_MAGIC, readImage } from './images.ts';
 import { optional, required } from './protobuf.ts';
-import { readDescriptors, readFileTable } from './view/file-entries.ts';
+import { type FileTable, readDescriptors, readFileTable } from './view/file-entries.ts';
 import { filePath } from './view/files.ts';
 import { readMemoryMap } from './view/memory-areas.ts';
 import { filesIdOf } from './view/tasks.ts';
@@ -36,12 +36,22 @@ export async function linkRemaps(images: string, initPid: number): Promise<reado
   const table = await readFileTable(images);
   const sources = await openFiles(images, initPid);
   return linked.map(({ originalId, remapId }) => ({
-    name:
-      filePath(table, remapId) ??
-      fail('IMAGE_INVALID', { message: `${images}/files.img lacks the file ${remapId}` }),
+    name: nameOf(images, table, remapId),
     source: sources.get(originalId),
   }));
 }
+
+/** Their names alone, of images whose processes may be gone. Errors: IMAGE_INVALID. */
+export async function linkRemapNames(images: string): Promise<readonly string[]> {
+  const linked = (await readRemaps(images)).filter(({ type }) => (type ?? LINKED) === LINKED);
+  if (linked.length === 0) return [];
+  const table = await readFileTable(images);
+  return linked.map(({ remapId }) => nameOf(images, table, remapId));
+}
+
+const nameOf = (images: string, table: FileTable, remapId: number): string =>
+  filePath(table, remapId) ??
+  fail('IMAGE_INVALID', { message: `${images}/files.img lacks the file ${remapId}` });
 
 async function readRemaps(images: string) {
   try {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { linkRemapNames } from '../criu/link-remaps.ts';
 import { type DumpStats, dumpStatsIfAny } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { messageOf } from '../model/errors.ts';
@@ -151,6 +152,7 @@ export async function finishCheckpoint(
       record: {
         ...record,
         checkpointed: true,
+        criuNames: await linkRemapNames(path),
         exitCode: 0,
         restoredAt: undefined,
         networkHeld: container.state.netns !== undefined,

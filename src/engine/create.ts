@@ -11,6 +11,7 @@ import { removeContainerFiles } from '../rootfs/overlay.ts';
 import { containerByName, findContainer, insertContainer } from '../state/containers.ts';
 import { listImages } from '../state/images.ts';
 import { beginOperation, endOperation } from '../state/journal.ts';
+import { volumeByName } from '../state/volumes.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { timestamp } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
@@ -30,6 +31,8 @@ export interface CreateOptions {
   readonly replace: boolean;
   /** File that gets the ID; it must not exist yet. */
   readonly cidfile?: string | undefined;
+  /** Hears of each named volume that did not exist. */
+  readonly onVolumeMade?: ((name: string) => void) | undefined;
 }
 
 const DEFAULT_RUNTIME = 'runc';
@@ -71,7 +74,7 @@ export async function createContainer(
       if (!listImages(ctx.db).some(({ id: present }) => present === image.id)) {
         fail('NO_SUCH_IMAGE', { message: `image ${imageName} was removed meanwhile: no such image` });
       }
-      await record(ctx, container);
+      await record(ctx, container, options);
     });
     await cidfile?.writeFile(id);
     return container;
@@ -81,7 +84,11 @@ export async function createContainer(
 }
 
 /** Directories first, under a journal entry, then the record: a crash in between leaves only files that recovery removes. */
-async function record(ctx: EngineContext, container: Container): Promise<void> {
+async function record(
+  ctx: EngineContext,
+  container: Container,
+  { onVolumeMade }: Pick<CreateOptions, 'onVolumeMade'>,
+): Promise<void> {
   const { id, mounts } = container.config;
   const entry = beginOperation(ctx.db, 'create', id);
   await undoOnFailure(async (cleanup) => {
@@ -89,9 +96,11 @@ async function record(ctx: EngineContext, container: Container): Promise<void> {
     cleanup.add(`remove the files of ${id}`, () => removeContainerFiles(ctx.store, id));
     cleanup.add(`remove the volumes of ${id}`, () => removeAnonymousVolumes(ctx, mounts));
     await mkdir(bundleDirectory(ctx.store, id), { recursive: true, mode: 0o700 });
-    for (const mount of mounts) {
-      if (mount.type === 'volume')
-        await ensureVolume(ctx, mount.source, { anonymous: mount.anonymous === true });
+    for (const { type, source, anonymous } of mounts) {
+      if (type !== 'volume') continue;
+      const isNew = volumeByName(ctx.db, source) === undefined;
+      await ensureVolume(ctx, source, { anonymous: anonymous === true });
+      if (isNew && anonymous !== true) onVolumeMade?.(source);
     }
     insertContainer(ctx.db, container);
   });

@@ -6,11 +6,13 @@ import type { Container, ContainerMount } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { mergedDirectory, upperDirectory } from '../rootfs/overlay.ts';
 import { volumeMountpoint } from '../rootfs/volumes.ts';
+import { updateState } from '../state/containers.ts';
 import { amendOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { resolveInRoot } from '../system/confined-path.ts';
 import { faultPoint } from '../system/faults.ts';
 import { runOk } from '../system/process.ts';
+import { checkpointDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 import { processLives } from './observe.ts';
 
@@ -43,6 +45,7 @@ export async function withLinkRemaps<T>(
       names = remaps.map(({ name }) => name);
       if (choice.leaveRunning) refuseOnBinds(container, names);
       amendOperation(ctx.db, choice.entry, { links: names });
+      if (!choice.leaveRunning) updateState(ctx.db, container.config.id, { criuNames: names });
       for (const remap of remaps) await makeLink(container, remap);
       faultPoint('export.linked');
     });
@@ -86,6 +89,19 @@ export async function removeLinkRemaps(
     const paths = processLives(container) ? [throughProcess(container, name)] : onHost(ctx, container, name);
     for (const path of paths) await rm(path, { force: true });
   }
+  if (names.length > 0) updateState(ctx.db, container.config.id, { criuNames: undefined });
+}
+
+/**
+ * A container that was started anew has its files to itself: what CRIU left among them for a restore goes, and with it the
+ * local checkpoint, which could not be restored without. Idempotent.
+ */
+export async function forgetLinkRemaps(ctx: EngineContext, started: Container): Promise<void> {
+  const { config, state } = started;
+  const { criuNames = [] } = state;
+  if (criuNames.length === 0) return;
+  await rm(checkpointDirectory(ctx.store, config.id), { recursive: true, force: true });
+  await removeLinkRemaps(ctx, started, criuNames);
 }
 
 function onHost(ctx: EngineContext, container: Container, name: string): string[] {

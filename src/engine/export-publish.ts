@@ -81,6 +81,7 @@ export async function publishArchive(
   { writer, entry }: Publication,
 ): Promise<void> {
   const { bytes } = await writer.finish();
+  ctx.signal.throwIfAborted();
   faultPoint('export.finished');
   await writer.publish();
   const kept = await options.afterPublish?.(container);

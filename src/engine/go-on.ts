@@ -9,6 +9,7 @@ import { processesWorkingOn } from '../system/procfs.ts';
 import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { endIsLogged } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
+import { removeCriuScratch } from './criu-scratch.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { processLives } from './observe.ts';
 
@@ -40,7 +41,9 @@ export async function untilLeftAlone(
 
 /** The processes live: nothing may keep them frozen or their packets away. May be repeated. */
 export async function goOnRunning(ctx: EngineContext, { config, state }: Container): Promise<void> {
-  await untilLeftAlone(bundleDirectory(ctx.store, config.id));
+  const bundle = bundleDirectory(ctx.store, config.id);
+  await untilLeftAlone(bundle);
+  await removeCriuScratch(bundle);
   const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
   // CRIU freezes them by their cgroup, and leaves them so where it is killed.
   if (state.status === 'running' && (await runtime.state(config.id))?.status === 'paused') {

@@ -97,11 +97,17 @@ export async function recoverLocked(ctx: EngineContext, subject: string): Promis
   await sweepTemps(bundleDirectory(ctx.store, subject));
 }
 
-/** Temporary files that a killed command has left in a bundle: whatever is of use has got its name by now. */
+/**
+ * Temporary files that a killed command has left in a bundle, or beside the images in one of its directories: whatever is of
+ * use has got its name by now.
+ */
 async function sweepTemps(bundle: string): Promise<void> {
   if (!existsSync(bundle)) return;
-  for (const name of await readdir(bundle)) {
-    if (name.startsWith(TEMP_PREFIX)) await rm(join(bundle, name), { recursive: true, force: true });
+  const directories = (await readdir(bundle, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  for (const directory of [bundle, ...directories.map(({ name }) => join(bundle, name))]) {
+    for (const name of existsSync(directory) ? await readdir(directory) : []) {
+      if (name.startsWith(TEMP_PREFIX)) await rm(join(directory, name), { recursive: true, force: true });
+    }
   }
 }
 

@@ -2,8 +2,9 @@ import { rm } from 'node:fs/promises';
 import type { Container, ContainerState } from '../model/container.ts';
 import { unmountRootfs } from '../rootfs/overlay.ts';
 import { unmountShm } from '../rootfs/shm.ts';
-import { runDirectory } from '../system/store-paths.ts';
+import { bundleDirectory, runDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
+import { removeCriuScratch } from './criu-scratch.ts';
 import { detachNetwork } from './network/detach.ts';
 
 /** The part of a container's record that says what it holds of the host. */
@@ -19,6 +20,7 @@ export async function release(
   { keepNetwork = false }: { readonly keepNetwork?: boolean } = {},
 ): Promise<Holdings> {
   const { id } = container.config;
+  await removeCriuScratch(bundleDirectory(ctx.store, id));
   await unmountShm(ctx.store, id);
   await unmountRootfs(ctx.store, id);
   if (keepNetwork) {

@@ -200,7 +200,11 @@ export async function finishRestore(
   faultPoint('restore.recorded');
   if (containerById(ctx.db, id)?.state.pages !== undefined) return;
   if (keep) {
-    updateState(ctx.db, id, { restoreLog: restoreLogPath(ctx.store, id), exportPrevious: undefined });
+    updateState(ctx.db, id, {
+      restoreLog: restoreLogPath(ctx.store, id),
+      exportPrevious: undefined,
+      criuNames: undefined,
+    });
     return;
   }
   const settled = updateState(ctx.db, id, {
@@ -208,6 +212,7 @@ export async function finishRestore(
     checkpointLog: undefined,
     restoreLog: undefined,
     exportPrevious: undefined,
+    criuNames: undefined,
   });
   await removeLetGo(checkpointDirectory(ctx.store, id));
   await forgetPreCheckpoints(ctx.store, settled);

@@ -12,6 +12,7 @@ import { bootId, processStat } from '../system/procfs.ts';
 import { criuConfigPath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
 import { exitCommand } from './exit-command.ts';
+import { forgetLinkRemaps } from './export-links.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
 import { refuseInDoubt } from './plan/restore.ts';
@@ -98,12 +99,16 @@ export async function startLocked(
     faultPoint('start.started');
     return updateState(ctx.db, id, running);
   });
+  await forgetLinkRemaps(ctx, started);
   await forgetPreCheckpoints(ctx.store, started);
   endOperation(ctx.db, entry);
   return started;
 }
 
-/** A fresh start clears what inspect tells about checkpoints; the images stay for a later restore, as in podman. */
+/**
+ * A fresh start clears what inspect tells about checkpoints; the images stay for a later restore, as in podman, unless files
+ * that they need go (forgetLinkRemaps).
+ */
 const NO_CHECKPOINT = {
   checkpointed: false,
   checkpointedAt: undefined,

@@ -182,6 +182,11 @@ export interface ContainerState {
   readonly exportPath?: string | undefined;
   /** Name of the pre-checkpoint in the container's directory that the archive at that path builds on. */
   readonly exportPrevious?: string | undefined;
+  /**
+   * Names that CRIU gave files which processes had open under a deleted one. They lie among the container's files, as it
+   * sees them, until a restore takes them away, or a start.
+   */
+  readonly criuNames?: readonly string[] | undefined;
   readonly restored: boolean;
   readonly restoredAt?: string | undefined;
   readonly restoreLog?: string | undefined;

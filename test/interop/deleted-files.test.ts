@@ -10,7 +10,7 @@ const IMAGE = 'localhost/busybox:latest';
 
 /** Keeps files open whose names are gone while they live on under others: in the root file system and in a volume. */
 const KEEP = `
-  mkdir /d
+  mkdir -p /d
   for where in /d /data; do echo "kept in $where" >$where/a; ln $where/a $where/b; done
   exec 3<>/d/a 4<>/data/a
   rm /d/a /data/a
@@ -69,6 +69,22 @@ test('an exported container goes on with its open files whose names are deleted,
     await discard(box);
     await box.ok(['container', 'restore', '--import', archiveIn(box)]);
     await assertGoesOn(box);
+  });
+});
+
+test('a container that is started anew instead of restored has no names of CRIU among its files', async () => {
+  await withSandbox(async (box) => {
+    await start(box, '-v', 'data:/data');
+    for (const more of [[], ['--export', archiveIn(box)]]) {
+      await box.ok(['container', 'checkpoint', ...more, 'c']);
+      await box.ok(['start', 'c']);
+      assert.equal(await remaps(box), '');
+      await untilThere(box, '/ready');
+    }
+    // Without those names it could not have been restored.
+    await box.ok(['stop', '--time', '0', 'c']);
+    const { stderr } = await box.cryopod(['container', 'restore', 'c']);
+    assert.match(stderr, /a complete checkpoint for this container cannot be found/);
   });
 });
 

@@ -12,6 +12,15 @@ test('What cannot work with a name is refused, and the container goes on', async
     await tag(box, 'c', 'one');
     const again = ['container', 'checkpoint', '--tag', 'one', 'c'];
     await assertRefused(box, again, 'container c has a checkpoint one already; it goes on running');
+    const looked = await box.cryopod(['container', 'checkpoint', '--dry-run', '--tag', 'one', 'c']);
+    assert.notEqual(looked.code, 0);
+    assert.match(looked.stdout, /container c has a checkpoint one already/);
+    assert.equal((await box.cryopod(['container', 'checkpoint', '--dry-run', '--tag', 'new', 'c'])).code, 0);
+    await assertRefused(
+      box,
+      ['container', 'checkpoint', '--dry-run', '--tag', '../x', 'c'],
+      /^Error: checkpoint name "\.\.\/x"/,
+    );
     await assertRefused(
       box,
       ['container', 'checkpoint', '--tag', '../x', 'c'],

@@ -110,6 +110,7 @@ export const command = defineCommand({
         checkpointPreflight(engine, name, {
           ...options,
           preCheckpoint,
+          tag,
           exported: archive !== undefined,
           archived: archive !== undefined || createImage !== undefined,
         });

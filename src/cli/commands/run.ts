@@ -4,6 +4,7 @@ import { findCheckpointImage } from '../../engine/image/checkpoint-archive.ts';
 import { uninterrupted } from '../../engine/interruption.ts';
 import { removeContainer } from '../../engine/remove.ts';
 import { startContainer } from '../../engine/start.ts';
+import { removeMadeVolumes } from '../../engine/volume/remove-anonymous.ts';
 import { CREATE_FLAGS } from '../container/create-flags.ts';
 import { createOptions, createRequest } from '../container/create-request.ts';
 import { proxySignals } from '../container/proxy-signals.ts';
@@ -29,11 +30,11 @@ export const command = defineCommand({
       const { runFromCheckpoint } = await import('../container/run-from-checkpoint.ts');
       return await runFromCheckpoint(ctx, engine, archive, flags);
     }
-    const container = await createContainer(
-      engine,
-      createRequest(flags, args, ctx.argv),
-      createOptions(flags),
-    );
+    const made: string[] = [];
+    const container = await createContainer(engine, createRequest(flags, args, ctx.argv), {
+      ...createOptions(flags),
+      onVolumeMade: (name) => made.push(name),
+    });
     const { id } = container.config;
     let isStarted = false;
     try {
@@ -52,9 +53,11 @@ export const command = defineCommand({
       });
       return exit ?? 0;
     } catch (error) {
-      if (flags.rm || (ctx.signal.aborted && !isStarted)) {
+      const isUndone = ctx.signal.aborted && !isStarted;
+      if (flags.rm || isUndone) {
         await removeContainer(uninterrupted(engine), id, { force: true, volumes: true });
       }
+      if (isUndone) await removeMadeVolumes(uninterrupted(engine), made);
       throw error;
     }
   },

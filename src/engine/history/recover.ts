@@ -50,7 +50,10 @@ export async function repairTag(
   else if (recordedAsActive(container)) await settleExit(ctx, container);
 }
 
-/** Going back that came to running processes is finished; any other is undone. */
+/**
+ * Going back that came to running processes is finished; any other is undone. Where they were lost, with the power or by
+ * themselves, the checkpoint that they came from has not served.
+ */
 export async function repairGoBack(
   ctx: EngineContext,
   { data }: JournalEntry,
@@ -60,7 +63,8 @@ export async function repairGoBack(
   if (container === undefined) return;
   const volumes = Array.isArray(data.volumes) ? data.volumes.map(String) : [];
   if (recordedAsActive(container)) {
-    await finishGoBack(ctx, container, String(data.tag), { volumes, keep: data.keep === true });
+    const keep = data.keep === true || !processLives(container);
+    await finishGoBack(ctx, container, String(data.tag), { volumes, keep });
     return;
   }
   await undoRestore(ctx, container);

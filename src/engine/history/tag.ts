@@ -3,7 +3,6 @@ import { basename, dirname, join } from 'node:path';
 import { dumpStatsIfAny } from '../../criu/stats.ts';
 import { checkTag, isStored, type NamedCheckpoint } from '../../model/checkpoint.ts';
 import type { Container } from '../../model/container.ts';
-import { fail } from '../../model/errors.ts';
 import { checkpointByName } from '../../state/checkpoints.ts';
 import { amendOperation, beginOperation, endOperation } from '../../state/journal.ts';
 import { undoOnFailure } from '../../system/cleanup.ts';
@@ -16,27 +15,20 @@ import { type CheckpointResult, finishCheckpoint } from '../checkpoint.ts';
 import { checkpointFacts } from '../checkpoint-facts.ts';
 import type { EngineContext } from '../context.ts';
 import { withLinkRemaps } from '../export-links.ts';
-import { fileBytes } from '../export-space.ts';
 import { endUnlessFrozen, goesOn, killFrozen, told, whileFrozen } from '../frozen.ts';
 import { untilPagesAreIn } from '../lazy-pages.ts';
 import { noteConnections } from '../network/connections-file.ts';
-import {
-  type CheckpointFacts,
-  type CheckpointOptions,
-  needsLocalCheckpoint,
-  refuseCheckpoint,
-} from '../plan/checkpoint.ts';
+import { refuseCheckpoint } from '../plan/checkpoint.ts';
+import { refuseObstacles } from '../plan/preflight/finding.ts';
 import { withContainer } from '../with-container.ts';
 import { checkoutCheckpoint, checkoutTemp } from './checkout.ts';
 import { entryDirectory } from './entry.ts';
 import { usableParent } from './parent.ts';
 import { storeEntry } from './store.ts';
+import { nameFinding, type TagChoice, tagFindings } from './tag-findings.ts';
 import { takeFrozen, takeKnown } from './take.ts';
 
-export interface TagOptions extends CheckpointOptions {
-  readonly tag: string;
-  /** The content of volumes is left out. */
-  readonly ignoreVolumes: boolean;
+export interface TagOptions extends TagChoice {
   /** Made by a schedule. */
   readonly automatic?: boolean | undefined;
 }
@@ -58,11 +50,10 @@ export async function tagCheckpoint(
   return await withContainer(ctx, nameOrId, 'checkpoint', async (container) => {
     const { id } = container.config;
     const { tag, leaveRunning } = options;
-    refuseTaken(ctx, container, tag);
     const facts = await checkpointFacts(ctx, container);
+    refuseObstacles([nameFinding(ctx, container, tag)]);
     refuseCheckpoint(container, options, facts);
-    refuseOpenConnections(container, options);
-    await refuseWithoutSpace(ctx, container, options, facts);
+    refuseObstacles(await tagFindings(ctx, container, options, facts));
     const parent = await usableParent(ctx, id);
     const temp = tempBeside(entryDirectory(ctx.store, id, tag));
     const operation = beginOperation(ctx.db, 'tag', id, { tag, temp: basename(temp), leaveRunning });
@@ -70,40 +61,6 @@ export async function tagCheckpoint(
     if (!leaveRunning) await endTagged(ctx, container, options, operation);
     endOperation(ctx.db, operation);
     return { input: nameOrId, id, duration: monotonicMicroseconds() - begun, ...figures };
-  });
-}
-
-function refuseTaken(ctx: EngineContext, { config }: Container, tag: string): void {
-  const holder = checkpointByName(ctx.db, config.id, tag);
-  if (holder === undefined || !isStored(holder)) return;
-  fail('NAME_IN_USE', {
-    message: `container ${config.name} has a checkpoint ${tag} already; it goes on running`,
-    hint: `Choose another name, or remove it first: cryopod checkpoint rm ${config.name}@${tag}`,
-  });
-}
-
-/** Nothing can hold their packets back while the processes end after the dump. */
-function refuseOpenConnections(container: Container, options: TagOptions): void {
-  if (!needsLocalCheckpoint(container, options)) return;
-  const { name } = container.config;
-  fail('CHECKPOINT_REFUSED', {
-    message: `cannot keep a checkpoint of ${name} under a name and end it with --tcp-established: it is in the network of the host, where its connections would be closed; it goes on running`,
-    hint: 'Use --leave-running with --tag, or checkpoint it without --tag.',
-  });
-}
-
-/** All is copied before it is compared with the checkpoint before. */
-async function refuseWithoutSpace(
-  ctx: EngineContext,
-  container: Container,
-  { ignoreVolumes }: TagOptions,
-  { memoryBytes, freeBytes, directory }: CheckpointFacts,
-): Promise<void> {
-  const bytes = memoryBytes + (await fileBytes(ctx, container, { ignoreRootfs: false, ignoreVolumes }));
-  if (bytes <= freeBytes) return;
-  fail('NO_SPACE', {
-    message: `cannot checkpoint ${container.config.name}: its memory, volumes and changed files take up to ${bytes} bytes and ${directory} has ${freeBytes} free; it goes on running`,
-    hint: `Free some space: cryopod checkpoint prune ${container.config.name} --keep-last N removes older checkpoints.`,
   });
 }
 

@@ -3,6 +3,7 @@ import { findContainer } from '../../state/containers.ts';
 import { checkpointFacts } from '../checkpoint-facts.ts';
 import type { EngineContext } from '../context.ts';
 import { criuProbe } from '../criu-probe.ts';
+import { nameFinding, tagFindings } from '../history/tag-findings.ts';
 import { observe } from '../observe.ts';
 import {
   type CheckpointOptions,
@@ -26,6 +27,10 @@ export interface PreflightOptions extends CheckpointOptions {
   readonly preCheckpoint?: boolean;
   /** It will lie in an archive or an image. */
   readonly archived?: boolean;
+  /** It will have this name in the history of the container. */
+  readonly tag?: string | undefined;
+  /** Of what gets a name: the content of volumes is left out. */
+  readonly ignoreVolumes?: boolean;
 }
 
 /**
@@ -35,7 +40,7 @@ export interface PreflightOptions extends CheckpointOptions {
 export async function checkpointPreflight(
   ctx: EngineContext,
   nameOrId: string,
-  { preCheckpoint = false, archived = false, ...options }: PreflightOptions,
+  { preCheckpoint = false, archived = false, tag, ignoreVolumes = false, ...options }: PreflightOptions,
 ): Promise<Preflight> {
   const container = observe(ctx, findContainer(ctx.db, nameOrId));
   const isRunning = container.state.status === 'running';
@@ -50,6 +55,10 @@ export async function checkpointPreflight(
   );
   const findings = [
     ...(preCheckpoint ? preCheckpointFindings : checkpointFindings)(container, options, facts),
+    ...(tag === undefined ? [] : [nameFinding(ctx, container, tag)]),
+    ...(tag === undefined || !isRunning
+      ? []
+      : await tagFindings(ctx, container, { ...options, tag, ignoreVolumes }, facts)),
     ...(defects.length > 0 ? defects : [ok('criu', criu.versionText)]),
     ...(isRunning
       ? [preCheckpoint ? preCheckpointFreeze(await tracksChanges(ctx)) : freezeEstimate(facts)]
