@@ -104,16 +104,23 @@ const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
   stop: 'SIGSTOP',
 };
 
+/** How often this process has come to the point that is asked for. */
+let times = 0;
+
 /**
  * Does what `CRYOPOD_FAULT=name:action` asks for at this point: `kill`, `stop`, `sigint`, `sigterm` or `sighup` (that signal to
- * this process), `eio` or `enospc` (throws as the system call would). Without the variable: nothing.
+ * this process), `eio` or `enospc` (throws as the system call would). `name@2:action` asks for the second time that the
+ * process comes there alone. Without the variable: nothing.
  */
 export function faultPoint(name: FaultPoint): void {
   traceMoment(name);
   const wanted = process.env.CRYOPOD_FAULT;
   if (wanted === undefined) return;
-  const [point, action] = wanted.split(':');
+  const [place = '', action] = wanted.split(':');
+  const [point, time] = place.split('@');
   if (point !== name || action === undefined) return;
+  times += 1;
+  if (time !== undefined && times !== Number(time)) return;
   const signal = SIGNALS[action];
   if (signal !== undefined && !hasSignalled) {
     hasSignalled = true;

@@ -37,10 +37,14 @@ async function counted(machine: Machine): Promise<number> {
 }
 
 /** It is there with its checkpoint, from which it goes on, or stopped as a running container is after a power cut. */
-async function assertBack(machine: Machine, allowed: readonly string[], before: number): Promise<void> {
+async function assertBack(
+  machine: Machine,
+  { allowed, thaws }: { readonly allowed: readonly string[]; readonly thaws: boolean },
+  before: number,
+): Promise<void> {
   const now = await statusOf(machine);
   assert.ok(allowed.includes(now), `it is ${now}`);
-  if (now === 'exited:true') {
+  if (now === 'exited:true' || thaws) {
     await machine.ok(['container', 'restore', 'c']);
     assert.ok((await counted(machine)) >= before, 'it goes on from where it was frozen');
   } else if (now !== '') {
@@ -56,6 +60,8 @@ interface Verb {
   readonly command: (machine: Machine) => readonly string[];
   /** Fault points, by the first parts of their names, and what the container may be when the power went there. */
   readonly passes: Readonly<Record<string, readonly string[]>>;
+  /** Where its processes were lost right after they had been thawed, and can be thawed again. */
+  readonly thawsAgain?: readonly string[];
 }
 
 const CHECKPOINT = ['container', 'checkpoint', 'c'];
@@ -90,6 +96,17 @@ const VERBS: Readonly<Record<string, Verb>> = {
     },
   },
   remove: { before: [RUN], command: () => REMOVE, passes: { remove: ['', 'exited:false'] } },
+  'going back': {
+    before: [RUN, [...CHECKPOINT, '--leave-running', '--tag', 'one'], [...CHECKPOINT, '--tag', 'two']],
+    command: () => ['container', 'restore', 'c@one'],
+    passes: {
+      'back.journalled': ['exited:true'],
+      'back.aside': ['exited:true'],
+      'back.placed': ['exited:true'],
+      'back.running': ['exited:false'],
+    },
+    thawsAgain: ['back.running'],
+  },
 };
 
 for (const [name, verb] of Object.entries(VERBS)) {
@@ -106,7 +123,8 @@ for (const [name, verb] of Object.entries(VERBS)) {
             if (step === RUN) count = await counted(machine);
           }
           assert.ok(await machine.cutPowerAt(point, verb.command(machine)), `it passes ${point}`);
-          await assertBack(machine, allowed, count).catch((error: unknown) => {
+          const thaws = verb.thawsAgain?.includes(point) === true;
+          await assertBack(machine, { allowed, thaws }, count).catch((error: unknown) => {
             throw new Error(`after a power cut at ${point}`, { cause: error });
           });
         }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
+import { lastNumber } from './last-number.ts';
 
 const IMAGE = 'localhost/busybox:latest';
-const COUNT = 'i=0; while true; do i=$((i+1)); echo $i > /count; sleep 0.1; done';
+const COUNT = 'i=0; while true; do i=$((i+1)); echo $i; sleep 0.1; done';
 const start = (
   box: Sandbox,
   name: string,
@@ -11,21 +12,16 @@ const start = (
   options: readonly string[] = [],
 ): Promise<string> => box.ok(['run', '-d', '--name', name, ...options, IMAGE, 'sh', '-c', program]);
 
-const counted = async (box: Sandbox, name: string): Promise<number> => {
-  const script = 'until read n < /count && test -n "$n"; do sleep 0.05; done 2>/dev/null; echo $n';
-  return Number(await box.ok(['exec', name, 'sh', '-c', script]));
-};
-
 test('many containers are frozen and thawed several at a time, and each goes on where it was', async () => {
   await withSandbox(async (box) => {
     const ids: string[] = [];
     for (let index = 0; index < 12; index += 1) ids.push(await start(box, `box-${index}`, COUNT));
-    const before = await Promise.all(ids.map((id) => counted(box, id)));
+    const before = await Promise.all(ids.map((id) => lastNumber(box, id)));
     for (const jobs of ['1', '5']) {
       assert.deepEqual((await box.ok(['container', 'checkpoint', '--all', '--jobs', jobs])).split('\n'), ids);
       assert.deepEqual((await box.ok(['container', 'restore', '--all', '--jobs', jobs])).split('\n'), ids);
     }
-    for (const [index, id] of ids.entries()) assert.ok((await counted(box, id)) > (before[index] ?? 0));
+    for (const [index, id] of ids.entries()) assert.ok((await lastNumber(box, id)) > (before[index] ?? 0));
   });
 });
 

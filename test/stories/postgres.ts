@@ -99,10 +99,11 @@ export async function moreTransactions(database: Database, child: ChildProcess):
 
 /** Microseconds that each transaction took, by pgbench's log: client, number, time, … (one file for each thread). */
 export async function logged(box: Sandbox): Promise<number[]> {
-  const lines: string[] = [];
+  const files: string[] = [];
   for await (const path of glob(`${LOG}.*`, { cwd: box.directory })) {
-    lines.push(...(await readFile(join(box.directory, path), 'utf8')).trim().split('\n'));
+    files.push((await readFile(join(box.directory, path), 'utf8')).trim());
   }
+  const lines = files.flatMap((text) => text.split('\n'));
   return lines.map((line) => Number(line.split(' ')[2]));
 }
 
