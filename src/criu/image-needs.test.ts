@@ -73,6 +73,7 @@ const NOTHING: ImagePrivileges = {
   mounts: [],
   hostNamespaces: [],
   strayCgroups: [],
+  networkImages: [],
 };
 
 /** inventory_entry with the number of the host's mount namespace. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../model/errors.ts';
 import { strayCgroups } from './image-cgroups.ts';
 import { type ImageNamespace, NAMESPACE_IDS, sharedNamespaces } from './image-namespaces.ts';
+import { riskyNetworkImages } from './image-network.ts';
 import { IMAGE_MAGIC, MACHINES, readImage, readImageEntries } from './images.ts';
 import { type Message, optional, repeated, required } from './protobuf.ts';
 import { seccompOfThreads, type ThreadSeccomp } from './seccomp-filters.ts';
@@ -83,6 +84,8 @@ export interface ImagePrivileges {
   readonly hostNamespaces: readonly ImageNamespace[];
   /** Cgroups outside its own, as `CONTROLLER:PATH`, that the container would get. */
   readonly strayCgroups: readonly string[];
+  /** Images of network settings for which CRIU would run programs of the host, and which are not the usual ones. */
+  readonly networkImages: readonly string[];
 }
 
 export interface ForeignMount {
@@ -109,6 +112,7 @@ export async function readImageNeeds(directory: string): Promise<ImageNeeds | un
       mounts: foreignMounts(mounts),
       hostNamespaces: await sharedNamespaces(directory, names, inventory?.rootIds, tasks),
       strayCgroups: await strayCgroups(directory, names),
+      networkImages: await riskyNetworkImages(directory, names),
     },
     mounts,
     lsm: MODULES[inventory?.lsmType ?? 0] ?? 'none',

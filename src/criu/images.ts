@@ -26,6 +26,7 @@ export const IMAGE_MAGIC = {
   uts: 0x54473203,
   memfd: 0x48453499,
   remapPath: 0x59133954,
+  netdev: 0x57373951,
   stats: 0x57093306,
 } as const;
 

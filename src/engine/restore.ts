@@ -33,6 +33,7 @@ import { recordedAsActive } from './observe.ts';
 import { type RestoreOptions, refuseRestore, withoutIgnoredAddresses } from './plan/restore.ts';
 import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { prepare } from './prepare.ts';
+import { refuseLinkedRemaps } from './remapped-files.ts';
 import { withContainer } from './with-container.ts';
 
 export interface RestoreResult {
@@ -127,6 +128,7 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
     await loadShm(ctx.store, id, shmArchivePath(images));
     const holdings = await connected();
     faultPoint('restore.mounted');
+    await refuseLinkedRemaps(ctx, container, images);
     ctx.signal.throwIfAborted();
     const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
       tcpClose: options.tcpClose,

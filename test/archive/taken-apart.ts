@@ -28,17 +28,18 @@ export interface Unpacked {
 interface Choice {
   readonly run?: readonly string[];
   readonly checkpoint?: readonly string[];
+  readonly program?: readonly string[];
 }
 
 /** Exports a container with a changed file and a volume, removes all of it, and takes the archive apart. */
 export async function takenApart(
   box: Sandbox,
-  { run = [], checkpoint = [] }: Choice = {},
+  { run = [], checkpoint = [], program = ['sleep', '1000'] }: Choice = {},
 ): Promise<Unpacked> {
   const archive = join(box.directory, 'c.tar');
   const directory = join(box.directory, 'apart');
   const options = ['--network', 'none', '-v', 'data:/data', ...run];
-  await box.ok(['run', '-d', '--name', 'c', ...options, imageName('busybox'), 'sleep', '1000']);
+  await box.ok(['run', '-d', '--name', 'c', ...options, imageName('busybox'), ...program]);
   await box.ok(['exec', 'c', 'sh', '-c', 'echo new >/new; echo kept >/data/file']);
   await box.ok(['container', 'checkpoint', '-c', 'none', '-e', archive, ...checkpoint, 'c']);
   await box.ok(['rm', '-v', 'c']);

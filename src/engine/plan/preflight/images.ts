@@ -40,6 +40,10 @@ export function imageRisks(
     ...processRisks(config, needs),
     ...namespaceRisks(config, needs),
     ...listed('uses cgroups of the host that are not its own', needs.privileges.strayCgroups),
+    ...listed(
+      'has network settings that programs of the host would read as root',
+      needs.privileges.networkImages,
+    ),
     ...mountRisks(config, needs),
     ...leakRisks(leaks),
   ];

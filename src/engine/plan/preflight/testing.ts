@@ -38,6 +38,7 @@ export const NEEDS: ImageNeeds = {
     mounts: [],
     hostNamespaces: [],
     strayCgroups: [],
+    networkImages: [],
   },
   mounts: [],
 };
