@@ -2,9 +2,13 @@
  * npm run soak [-- WORKLOAD [ROUNDS]]: freezes and thaws Redis (`redis`) and PostgreSQL (`postgres`) under load, 200 rounds
  * each unless told otherwise, and looks for wrong bytes and for whatever becomes more from round to round. `migrate` moves
  * these and nginx between two hosts in every mode, five times there and back; modes and services may follow the rounds.
+ * `interrupt` sends Ctrl-C to every command that takes long, at 20 moments each; names of commands may follow. `many` freezes
+ * and thaws 50 containers with --all.
  */
 import assert from 'node:assert/strict';
 import { withSandbox } from '../test/fixtures/sandbox.ts';
+import { soakInterruptions } from './soak/interrupt.ts';
+import { soakMany } from './soak/many.ts';
 import { leaks, type Measure, measure } from './soak/measure.ts';
 import { soakMigration } from './soak/migrate.ts';
 import { postgres } from './soak/postgres.ts';
@@ -13,6 +17,9 @@ import type { Soak } from './soak/soak.ts';
 
 const SOAKS: Readonly<Record<string, Soak>> = { redis, postgres };
 const ROUNDS = 200;
+const MOMENTS = 20;
+const MANY = 50;
+const MIGRATIONS = 5;
 /** A line of figures is printed every so many rounds. */
 const EVERY = 10;
 
@@ -49,10 +56,24 @@ async function soak(name: string, rounds: number): Promise<void> {
   );
 }
 
-const MIGRATIONS = 5;
+interface Workload {
+  /** The further arguments choose among its parts. */
+  readonly work: (count: number, only: readonly string[]) => Promise<void>;
+  /** Rounds and the like, unless told otherwise. */
+  readonly count: number;
+}
 
-const [name, rounds, ...only] = process.argv.slice(2);
-for (const each of name === undefined ? [...Object.keys(SOAKS), 'migrate'] : [name]) {
-  if (each === 'migrate') await soakMigration({ times: Number(rounds ?? MIGRATIONS), only });
-  else await soak(each, Number(rounds ?? ROUNDS));
+const WORKLOADS: Readonly<Record<string, Workload>> = {
+  ...Object.fromEntries(
+    Object.keys(SOAKS).map((each) => [each, { work: (rounds: number) => soak(each, rounds), count: ROUNDS }]),
+  ),
+  migrate: { work: (times, only) => soakMigration({ times, only }), count: MIGRATIONS },
+  interrupt: { work: soakInterruptions, count: MOMENTS },
+  many: { work: soakMany, count: MANY },
+};
+
+const [name, count, ...only] = process.argv.slice(2);
+for (const each of name === undefined ? Object.keys(WORKLOADS) : [name]) {
+  const workload = WORKLOADS[each] ?? assert.fail(`no such workload: ${each}`);
+  await workload.work(Number(count ?? workload.count), only);
 }
