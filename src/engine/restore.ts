@@ -23,8 +23,10 @@ import { criuConfigPath, dumpLogPath, restoreLogPath, shmArchivePath } from './b
 import { holdsImages } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
+import { removeCriuScratch } from './criu-scratch.ts';
 import { exitCommand } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
+import { untilLeftAlone } from './go-on.ts';
 import { fetchExported } from './import-archive.ts';
 import { interruptedOr } from './interruption.ts';
 import { lazyAbility, startPages, stopPages, untilPagesAreIn } from './lazy-pages.ts';
@@ -138,6 +140,10 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
       await serving;
       faultPoint('pages.serving');
     }
+    cleanup.add('remove what CRIU left', async () => {
+      await untilLeftAlone(bundleDirectory(ctx.store, id));
+      await removeCriuScratch(bundleDirectory(ctx.store, id));
+    });
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     const hold = holdings.netns === undefined ? undefined : readyRelease(holdings.netns);
     cleanup.add('leave the network held', () => hold?.cancel());
