@@ -69,16 +69,13 @@ export async function writeCriuConfig(path: string, options: CriuOptions): Promi
 }
 
 /**
- * Pure: flags that say the same to newer runtimes. A runtime that has such a flag sends CRIU its value, given or not,
+ * Pure: flags of a checkpoint that say the same to newer runtimes. A runtime that has such a flag sends CRIU its value, given or not,
  * and that wins over the file; so each flag is to be passed where the runtime's `--help` lists it (runc ≥ 1.3, newer
  * crun) and must not be where it does not.
  */
-export function criuRuntimeFlags(options: CriuOptions): {
-  readonly checkpoint: string[];
-  readonly restore: string[];
-} {
-  const checkpoint: string[] = [];
-  if (options.linkRemap === true) checkpoint.push('--link-remap');
-  if (options.skipInFlight === true) checkpoint.push('--tcp-skip-in-flight');
-  return { checkpoint, restore: options.tcpClose === true ? ['--tcp-close'] : [] };
+export function criuRuntimeFlags(options: CriuOptions): string[] {
+  const flags: string[] = [];
+  if (options.linkRemap === true) flags.push('--link-remap');
+  if (options.skipInFlight === true) flags.push('--tcp-skip-in-flight');
+  return flags;
 }

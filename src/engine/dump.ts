@@ -51,7 +51,7 @@ export async function dumpPages(
       imagePath: images,
       workPath: bundleDirectory(ctx.store, id),
       criuEnvironment,
-      flags: criuRuntimeFlags(criuOptions).checkpoint,
+      flags: criuRuntimeFlags(criuOptions),
       // CRIU is not to end the processes: they wait until the archive is on disk.
       leaveRunning: true,
       lazyPages: lazy ? { socket: PAGE_SOCKET } : undefined,
@@ -123,7 +123,7 @@ export async function dump(
         imagePath: images,
         workPath: bundleDirectory(ctx.store, id),
         criuEnvironment,
-        flags: criuRuntimeFlags(criuOptions).checkpoint,
+        flags: criuRuntimeFlags(criuOptions),
         leaveRunning,
         tcpEstablished,
         fileLocks,

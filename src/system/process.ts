@@ -44,8 +44,6 @@ export interface RunOptions {
   readonly timeout?: number | undefined;
   /** Bytes of output kept (the last ones). Default 1 MiB. */
   readonly maxOutput?: number | undefined;
-  /** Set where the arguments hold secrets: the log then shows only the program. */
-  readonly quietArguments?: boolean | undefined;
 }
 
 const ambientSignal = new AsyncLocalStorage<AbortSignal>();
@@ -64,9 +62,9 @@ const DEFAULT_MAX_OUTPUT = 1 << 20;
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [program, ...args] = command;
   if (program === undefined) return fail('INTERNAL', { message: 'run() was called without a program' });
-  logDebug(`run ${options.quietArguments === true ? program : command.join(' ')}`);
+  logDebug(`run ${command.join(' ')}`);
   const child = withUmask(options.umask, () => spawn(program, args, spawnOptions(options)));
-  const endTrace = beginTrace(options.quietArguments === true ? program : command.join(' '), child.pid);
+  const endTrace = beginTrace(command.join(' '), child.pid);
   if (child.pid !== undefined) options.onSpawn?.(child);
   const isRead = options.stdout === 'stream';
   const stdout = isRead ? () => '' : collect(child, 'stdout', options.maxOutput ?? DEFAULT_MAX_OUTPUT);
