@@ -43,6 +43,9 @@ function makeContext(globals: Globals, argv: readonly string[]): CliContext {
     },
     ...signals,
     takeStreams: () => {
+      if (process.stdin.isTTY || process.stdout.isTTY) {
+        fail('USAGE', { message: 'this command speaks with a program, not with a terminal' });
+      }
       process.stdout.off('error', endWithReader);
       return { input: process.stdin, output: process.stdout };
     },

@@ -13,7 +13,10 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** Signals go to `handler` from now on instead of interrupting; returns what ends that. */
   readonly takeSignals: (handler: (name: NodeJS.Signals) => void) => () => void;
-  /** stdin and stdout as a two-way stream. Nothing else may print then; a reader that goes away does not end the program. */
+  /**
+   * stdin and stdout as a two-way stream. Nothing else may print then; a reader that goes away does not end the program.
+   * Errors: USAGE for a terminal.
+   */
   readonly takeStreams: () => { readonly input: Readable; readonly output: Writable };
   /** The command line without the program, for inspect's CreateCommand. */
   readonly argv: readonly string[];

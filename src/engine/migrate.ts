@@ -59,6 +59,7 @@ export async function migrateContainer(
     const facts = await migrateFacts(ctx, container);
     refuseObstacles(migrateFindings(container, options, facts));
     const memory = facts.memoryBytes;
+    ctx.progress({ phase: 'ask the target', subject: container.config.name });
     const leaving = inConversation(ctx, options, async (conversation) => {
       const departure = await prepareDeparture(ctx, container, options, { conversation, memory });
       const { mode, why } = await chooseMode(departure);
@@ -69,9 +70,13 @@ export async function migrateContainer(
       const { id } = container.config;
       return { ...figures, input: nameOrId, id, to, mode, why, duration, bytesSent: wire.sentBytes() };
     });
-    return await leaving.catch(async (error: unknown) => {
+    try {
+      return await leaving;
+    } catch (error) {
       throw (await isFrozen(ctx, container)) ? error : goesOn(ctx, container, error, 'MIGRATION_FAILED');
-    });
+    } finally {
+      ctx.progress({ phase: 'migrate', subject: container.config.name, done: true });
+    }
   });
 }
 

@@ -62,6 +62,7 @@ export async function handOver(
     faultPoint('migrate.journalled');
     return await whileFrozen(ctx, container, { leaveRunning: false }, async () => {
       const frozen = monotonicMicroseconds();
+      ctx.progress({ phase: 'freeze', subject: container.config.name });
       await sendFrozen(departure, { images, entry }, send);
       return await giveAway(departure, { entry, frozen, untilComplete });
     });
@@ -132,6 +133,7 @@ async function commit(
   let downtime: number | undefined;
   const fateOf = async (): Promise<Fate> => {
     try {
+      departure.ctx.progress({ phase: 'thaw there', subject: departure.container.config.name });
       faultPoint('migrate.handed-over');
       await wire.send({ type: 'commit' });
       faultPoint('migrate.committed');
@@ -150,7 +152,8 @@ async function commit(
 
 /** The target's own record counts, whatever came over the first stream. */
 async function askedFate(departure: Departure, first: unknown, ranThere: boolean): Promise<Fate> {
-  const { ctx, to } = departure;
+  const { ctx, container, to } = departure;
+  ctx.progress({ phase: 'ask what became of it', subject: container.config.name });
   try {
     const { outcome, message } = await departure.ask();
     if (outcome === 'running') return { kind: 'there' };
@@ -159,8 +162,6 @@ async function askedFate(departure: Departure, first: unknown, ranThere: boolean
   } catch (error) {
     logInfo(`${to} could not be asked: ${messageOf(error)}`);
     return { kind: 'doubt', why: messageOf(isCryopodError(error) ? error : first) };
-  } finally {
-    ctx.progress({ phase: 'ask', subject: departure.container.config.name, done: true });
   }
 }
 
