@@ -6,7 +6,7 @@ import { servePages } from '../../criu/pages/serve.ts';
 import { requireCriu } from '../../criu/probe.ts';
 import type { Container } from '../../model/container.ts';
 import { CryopodError, fail, messageOf } from '../../model/errors.ts';
-import { updateState } from '../../state/containers.ts';
+import { containerById, updateState } from '../../state/containers.ts';
 import { thisProcess } from '../../state/owner.ts';
 import { type DescriptorStream, streamOf } from '../../system/descriptor-stream.ts';
 import { faultPoint } from '../../system/faults.ts';
@@ -69,7 +69,9 @@ export function lazyArrival(channel: Channel, pageBytes: number): LazyArrival {
       Promise.all([serving, pages.ended]).catch(async (error: unknown) => {
         if (server.hasEnded()) return;
         broken.abort(error);
-        await giveUp(feeding as Feeding);
+        const ending = giveUp({ ctx, container, server });
+        // finish() tries again, and tells.
+        await ending.catch((failure: unknown) => logWarning(messageOf(failure)));
       });
       pages.source.start();
     },
@@ -95,14 +97,18 @@ async function startServer(request: {
   return { server, client: streamOf(own) };
 }
 
-/** While the server lives, processes that touch what is missing wait: they end first. */
+/**
+ * While the server lives, processes that touch what is missing wait: they end first. Those of a thaw that is not over are the
+ * thaw's own to end.
+ */
 async function giveUp({
   ctx,
-  container,
+  container: { config },
   server,
 }: Pick<Feeding, 'ctx' | 'container' | 'server'>): Promise<void> {
-  await killAll(ctx, container).catch((error: unknown) => logWarning(messageOf(error)));
-  endWaitingServer(server.identity, bundleDirectory(ctx.store, container.config.id));
+  const now = containerById(ctx.db, config.id);
+  if (now !== undefined) await killAll(ctx, now);
+  endWaitingServer(server.identity, bundleDirectory(ctx.store, config.id));
 }
 
 async function finish(
@@ -115,7 +121,8 @@ async function finish(
   client.close();
   if (lazyPagesWhole(work)) {
     release();
-    await taker.end();
+    // Where the link has broken only now, the source will ask.
+    await taker.end().catch(() => undefined);
     updateState(ctx.db, id, { pages: undefined });
     await forgetLazyPages(work);
     return;
