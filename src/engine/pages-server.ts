@@ -3,7 +3,7 @@ import { lazyPagesLog, lazyPagesReady } from '../criu/lazy-pages.ts';
 import type { Container, ProcessIdentity } from '../model/container.ts';
 import { errnoOf, fail } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
-import { waitFor } from '../system/clock.ts';
+import { sleep, waitFor } from '../system/clock.ts';
 import { run } from '../system/process.ts';
 import { processStat } from '../system/procfs.ts';
 import { holdMemory } from '../system/userfaultfd.ts';
@@ -13,6 +13,8 @@ import { processLives } from './observe.ts';
 const SIGKILL = 9;
 /** Milliseconds for CRIU's server to come up on a busy host. */
 const READY_LIMIT_MS = 30_000;
+/** Milliseconds between looks: a container stands still meanwhile. */
+const READY_PAUSE_MS = 2;
 /** Milliseconds in which killed processes end. */
 const KILL_LIMIT_MS = 10_000;
 
@@ -42,7 +44,8 @@ export function startPagesServer(command: readonly string[], fds: readonly numbe
 
 /** Waits until the server waits for its restore. Errors: RESTORE_FAILED. */
 export async function untilServing({ hasEnded }: PagesServer, work: string): Promise<void> {
-  await waitFor(() => lazyPagesReady(work) || hasEnded(), READY_LIMIT_MS);
+  const end = performance.now() + READY_LIMIT_MS;
+  while (!lazyPagesReady(work) && !hasEnded() && performance.now() < end) await sleep(READY_PAUSE_MS);
   if (hasEnded() || !lazyPagesReady(work)) {
     fail('RESTORE_FAILED', { message: `CRIU's server of pages did not come up (${lazyPagesLog(work)})` });
   }
