@@ -119,7 +119,8 @@ async function finish(
   const work = bundleDirectory(ctx.store, id);
   const release = await held;
   client.close();
-  if (lazyPagesWhole(work)) {
+  // A server whose processes were killed ends as one that has given all.
+  if (!broken.aborted && lazyPagesWhole(work)) {
     release();
     // Where the link has broken only now, the source will ask.
     await taker.end().catch(() => undefined);
