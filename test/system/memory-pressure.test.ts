@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { eventually } from '../contract/support.ts';
 import { imageName } from '../fixtures/images.ts';
 import { memoryCommand, memoryProgram } from '../fixtures/memory.ts';
 import { type Result, type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
@@ -57,6 +58,11 @@ test('a container with more memory than cryopod may use is exported and goes on,
         assert.match(readFileSync(join(cgroup, 'memory.oom_control'), 'utf8'), /^oom_kill 0$/m);
       } finally {
         await box.ok(['rm', '--force', '--time', '0', '--ignore', 'c']);
+        // The monitor, which was started in it, ends a moment later than the container.
+        await eventually(
+          'the cgroup is empty',
+          async () => readFileSync(join(cgroup, 'cgroup.procs'), 'utf8') === '',
+        );
         await rmdir(cgroup);
       }
     },

@@ -99,8 +99,9 @@ async function watchChildren(child: ChildProcess, seen: Seen): Promise<void> {
       const before = programOf(pid);
       const environment = textOf(`/proc/${pid}/environ`);
       seen.arguments.add(textOf(`/proc/${pid}/cmdline`));
-      // A child that has not come to run its program yet is a copy of cryopod.
-      const isCopy = [before, programOf(pid)].includes(process.execPath);
+      // A child that has not come to run its program yet is a copy of cryopod, on Node or as an executable.
+      const own = [process.execPath, programOf(child.pid)];
+      const isCopy = [before, programOf(pid)].some((program) => own.includes(program));
       if (pid !== child.pid && !isCopy) seen.environments.add(environment);
     }
     await new Promise(setImmediate);

@@ -9,7 +9,7 @@ export const MEMORY_MIB = 32;
 export const BYTES_PER_TICK = 8 * 4096;
 
 const PROGRAM = 'memory';
-const PATIENCE = 30_000;
+const PATIENCE = 90_000;
 
 /** What memory.c writes to /state. */
 interface State {
