@@ -129,7 +129,7 @@ const checkpointsOf = (box: Sandbox, id: string): string[] =>
 
 /** All that a user can see of the container. */
 export async function seen(box: Sandbox): Promise<unknown> {
-  const { stdout } = await box.cryopod(['inspect', 'c']);
+  const { stdout } = await box.cryopod(['container', 'inspect', 'c']);
   const container = JSON.parse(stdout || '[]') as { Id: string }[];
   const volumes = await box.ok(['volume', 'ls', '-q']);
   const names = await readdir(join(box.directory, 'out'));
