@@ -1,4 +1,4 @@
-import { lookupContainer } from '../state/containers.ts';
+import { isCryopodError } from '../model/errors.ts';
 import type { EngineContext } from './context.ts';
 import { recordedAsActive } from './observe.ts';
 import { removeLocked } from './remove.ts';
@@ -9,11 +9,15 @@ import { withContainer } from './with-container.ts';
  * with --rm. Idempotent; a container that is gone, or runs again by now, is left alone.
  */
 export async function cleanupContainer(ctx: EngineContext, id: string): Promise<void> {
-  if (lookupContainer(ctx.db, id) === undefined) return;
-  await withContainer(ctx, id, 'clean up', async (container) => {
-    if (recordedAsActive(container) || container.state.checkpointed) return;
-    if (container.config.autoRemove && container.state.status === 'exited') {
-      await removeLocked(ctx, container, { volumes: true });
-    }
-  });
+  try {
+    await withContainer(ctx, id, 'clean up', async (container) => {
+      if (recordedAsActive(container) || container.state.checkpointed) return;
+      if (container.config.autoRemove && container.state.status === 'exited') {
+        await removeLocked(ctx, container, { volumes: true });
+      }
+    });
+  } catch (error) {
+    // The monitor and whoever waits in the foreground both clean up: one finds that the other has been there.
+    if (!isCryopodError(error, 'NO_SUCH_CONTAINER')) throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { exitCodeOfRemoved, findContainer, lookupContainer } from '../state/containers.ts';
+import { exitCodeOfRemoved, failNoContainer, lookupContainer } from '../state/containers.ts';
 import { sleep } from '../system/clock.ts';
 import type { EngineContext } from './context.ts';
 import { observe } from './observe.ts';
@@ -16,9 +16,10 @@ export async function waitContainer(
   condition: WaitCondition = 'stopped',
   intervalMs = 20,
 ): Promise<number> {
-  const removed = exitCodeOfRemoved(ctx.db, nameOrId);
-  if (removed !== undefined) return removed;
-  const { id } = findContainer(ctx.db, nameOrId).config;
+  const found = lookupContainer(ctx.db, nameOrId);
+  // Asked in this order, a container that is removed meanwhile is seen by one of the two.
+  if (found === undefined) return exitCodeOfRemoved(ctx.db, nameOrId) ?? failNoContainer(nameOrId);
+  const { id } = found.config;
   const wanted = condition === 'stopped' ? 'exited' : condition;
   for (;;) {
     const recorded = lookupContainer(ctx.db, id);

@@ -47,9 +47,19 @@ function defaultRouteInterface(): string | undefined {
   return routes.map((line) => line.split('\t')).find(([, destination]) => destination === '00000000')?.[0];
 }
 
+const digestOf = (netns: string, { interfaceName }: Attachment): string =>
+  createHash('sha256').update(`${netns} ${interfaceName}`).digest('hex');
+
 /** Name of the end of a veth pair that stays on the host; the same for each run of the container in this store. */
-const outerName = (netns: string, { interfaceName }: Attachment): string =>
-  `cryv${createHash('sha256').update(`${netns} ${interfaceName}`).digest('hex').slice(0, 11)}`;
+const outerName = (netns: string, attachment: Attachment): string =>
+  `cryv${digestOf(netns, attachment).slice(0, 11)}`;
+
+/**
+ * MAC of that end. A bridge whose own was not set by hand takes the lowest of its ports: with a high one here, the host
+ * keeps its MAC, and so its neighbours, when containers come and go.
+ */
+const outerMac = (netns: string, attachment: Attachment): string =>
+  ['fe', 'ff', ...(digestOf(netns, attachment).match(/../g) ?? []).slice(0, 4)].join(':');
 
 /** What `ip link add` is told. The link begins in the namespace, so that its name may be one of the host's. */
 function linkWords(netns: string, attachment: Attachment, device: string): string[] {
@@ -59,7 +69,17 @@ function linkWords(netns: string, attachment: Attachment, device: string): strin
   const link = ['name', interfaceName, 'address', mac, ...size, 'netns', netns];
   return network.driver === 'macvlan'
     ? ['link', device, ...link, 'type', 'macvlan', 'mode', mode ?? 'bridge']
-    : [...link, 'type', 'veth', 'peer', 'name', outerName(netns, attachment), ...size];
+    : [
+        ...link,
+        'type',
+        'veth',
+        'peer',
+        'name',
+        outerName(netns, attachment),
+        'address',
+        outerMac(netns, attachment),
+        ...size,
+      ];
 }
 
 async function joinBridge(outer: string, attachment: Attachment, bridge: string): Promise<void> {

@@ -4,6 +4,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { openDatabase } from '../../src/state/database.ts';
 import { waitFor } from '../../src/system/clock.ts';
+import { processStat } from '../../src/system/procfs.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 /** It takes no notice of TERM, so that a stop lasts as long as it is told to. */
@@ -82,6 +83,22 @@ test('who waits can be interrupted', async () => {
       assert.deepEqual(await ended, [130, null]);
       assert.equal(stderr, 'Error: interrupted by SIGINT\n');
     });
+  });
+});
+
+test('who cleans up after a container is content that another command removes it meanwhile', async () => {
+  await withSandbox(async (box) => {
+    const id = await box.ok(['run', '-d', '--network', 'none', 'localhost/busybox:latest', 'true']);
+    await box.ok(['wait', id]);
+    const removing = box.start(['rm', id], { CRYOPOD_FAULT: 'remove.unmounted:stop' });
+    const removed = once(removing, 'close');
+    assert.ok(await waitFor(() => processStat(removing.pid ?? 0)?.state === 'T', 10_000));
+    const cleaning = box.start(['container', 'cleanup', id]);
+    const cleaned = once(cleaning, 'close');
+    assert.ok(await waitFor(() => isWaiting(box, cleaning.pid ?? 0), 10_000));
+    removing.kill('SIGCONT');
+    assert.deepEqual(await removed, [0, null]);
+    assert.deepEqual(await cleaned, [0, null]);
   });
 });
 

@@ -46,12 +46,14 @@ before(async () => {
   await ip('link set lan up');
   await ip('address add 10.78.0.1/24 dev lan');
   await ip('address add fd78::1/64 dev lan nodad');
-  for (const name of ['one', 'two']) {
+  for (const [i, name] of ['one', 'two'].entries()) {
     hosts.push({
       name,
       store: { root: join(directory, name, 'root'), runroot: join(directory, name, 'run') },
     });
     await ip(`link add up-${name} type veth peer name port-${name}`);
+    // High, so that nearly every other port would give the bridge a lower one.
+    await ip(`link set port-${name} address fe:00:00:78:00:0${i}`);
     await ip(`link set port-${name} master lan up`);
     await ip(`link set up-${name} up`);
   }
@@ -127,6 +129,10 @@ const configuration = async (netns: string): Promise<string[]> =>
     ),
   );
 
+/** MAC of the segment's bridge: by which neighbours know its host. */
+const bridgeMac = async (): Promise<unknown> =>
+  JSON.parse(await runOk(['ip', '-json', 'link', 'show', 'lan'], 'look at the bridge'))[0].address;
+
 /** The port of the segment's bridge behind which the MAC was seen last. */
 async function port(): Promise<string> {
   const entries = JSON.parse(await runOk(['bridge', '-json', 'fdb', 'show', 'br', 'lan'], 'read the fdb'));
@@ -144,6 +150,7 @@ for (const [kind, request] of Object.entries(KINDS)) {
   test(`with ${kind}, an address is with one host at a time, and comes back as it was`, async () => {
     const [source, target] = hosts as [Host, Host];
     const links = [...hostLinks()];
+    const mac = await bridgeMac();
     for (const host of hosts) {
       const subnets = ['10.78.0.0/24', 'fd78::/64'];
       const gateways = ['10.78.0.1', 'fd78::1'];
@@ -153,6 +160,7 @@ for (const [kind, request] of Object.entries(KINDS)) {
     const children = [await server('source', netnsOf(here))];
     try {
       await answers('source');
+      assert.equal(await bridgeMac(), mac);
       const before = await configuration(netnsOf(here));
       const portHere = await port();
 
