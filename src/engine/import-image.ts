@@ -10,7 +10,8 @@ import type { EngineContext } from './context.ts';
 import { whileImageFilesStay } from './image/lock.ts';
 import { pullImage } from './image/pull.ts';
 
-interface Wanted {
+/** Of a container's configuration. */
+export interface WantedImage {
   readonly imageId: string;
   readonly imageName: string;
 }
@@ -22,7 +23,7 @@ interface Wanted {
  */
 export async function importedImage(
   ctx: EngineContext,
-  wanted: Wanted,
+  wanted: WantedImage,
   { directory, inArchive }: { readonly directory: string; readonly inArchive: boolean },
 ): Promise<Image> {
   const local = byId(ctx, wanted.imageId);
@@ -49,7 +50,7 @@ function nameIsTaken(ctx: EngineContext, name: string): boolean {
   return name !== '' && lookupImage(name, listImages(ctx.db)) !== undefined;
 }
 
-async function pulledImage(ctx: EngineContext, { imageId, imageName }: Wanted): Promise<Image> {
+async function pulledImage(ctx: EngineContext, { imageId, imageName }: WantedImage): Promise<Image> {
   try {
     return (await pullImage(ctx, imageName)).image;
   } catch (error) {
@@ -64,7 +65,7 @@ async function pulledImage(ctx: EngineContext, { imageId, imageName }: Wanted): 
 
 async function loadFromArchive(
   ctx: EngineContext,
-  { imageId, imageName }: Wanted,
+  { imageId, imageName }: WantedImage,
   path: string,
 ): Promise<Image> {
   return await whileImageFilesStay(ctx, 'import', async () => {
@@ -73,9 +74,14 @@ async function loadFromArchive(
     if (image === undefined) {
       return fail('ARCHIVE_INVALID', { message: `${MEMBER.image} does not hold the image ${imageId}` });
     }
-    const isFree = imageName !== '' && !nameIsTaken(ctx, imageName);
-    const named = { ...image, names: isFree ? [normalizeName(imageName)] : [] };
-    putImage(ctx.db, named);
-    return named;
+    return recordImported(ctx, image, imageName);
   });
+}
+
+/** Records an image that came from elsewhere, under the name that it had there unless another image has that here. */
+export function recordImported(ctx: EngineContext, image: Image, imageName: string): Image {
+  const isFree = imageName !== '' && !nameIsTaken(ctx, imageName);
+  const named = { ...image, names: isFree ? [normalizeName(imageName)] : [] };
+  putImage(ctx.db, named);
+  return named;
 }

@@ -11,6 +11,7 @@ import { chooseMode } from './migrate/choose.ts';
 import { departCold } from './migrate/cold.ts';
 import { type Conversation, converse } from './migrate/conversation.ts';
 import { foundThere } from './migrate/found-there.ts';
+import { sendImage } from './migrate/image-parts.ts';
 import { measureLink } from './migrate/link-speed.ts';
 import { choosePacking } from './migrate/packing.ts';
 import { expectMessage, failureMessage } from './migrate/peer.ts';
@@ -63,6 +64,8 @@ export async function migrateContainer(
     const leaving = inConversation(ctx, options, async (conversation) => {
       const departure = await prepareDeparture(ctx, container, options, { conversation, memory });
       const { mode, why } = await chooseMode(departure);
+      // Before anything of the container: an image may be large.
+      if (departure.target.lacksImage) await sendImage(departure);
       await departure.wire.send({ type: 'begin', mode });
       const figures = await MODES[mode](departure);
       const { to, wire } = departure;

@@ -13,6 +13,7 @@ import type { EngineContext } from './context.ts';
 import { type ImportChoice, settleAddresses, thawArchive } from './import.ts';
 import { CHANNEL } from './migrate/channels.ts';
 import { receiveCold } from './migrate/cold.ts';
+import { takeImage } from './migrate/image-parts.ts';
 import { lazyArrival } from './migrate/lazy-arrival.ts';
 import { answerProbe } from './migrate/link-speed.ts';
 import { expectMessage, failureMessage, sayHello } from './migrate/peer.ts';
@@ -68,10 +69,11 @@ async function takeIn(
   if (request.name !== undefined) checkName(request.name, 'container');
   await withScratch(ctx.store, async (directory) => {
     const asked = choiceOf(request, trust);
-    const choice = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
+    const { choice, lacking } = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
     faultPoint('receive.asked');
     if (request.look) return;
     await answerProbe(wire, SOURCE);
+    if (lacking !== undefined) await takeImage(ctx, { wire, from: SOURCE, directory, wanted: lacking });
     const { mode } = await expectMessage(wire, SOURCE, 'begin');
     const arrival: Arrival = { ctx, wire, request, directory, choice };
     const arrived = await MODES[mode](arrival);

@@ -23,6 +23,8 @@ import { removeImages } from './export-images.ts';
 import { removeLinkRemaps } from './export-links.ts';
 import { goOnRunning, hasEndedContainer, NETWORKERS, untilLeftAlone } from './go-on.ts';
 import { repairForget, repairGoBack, repairTag } from './history/recover.ts';
+import { collectUnusedFiles, IMAGE_WORK } from './image/collect.ts';
+import { withImagesLock } from './image/lock.ts';
 import { removeVolumes, syncImported } from './import.ts';
 import { endIncomplete } from './incomplete.ts';
 import { stopPages } from './lazy-pages.ts';
@@ -56,6 +58,7 @@ const REPAIRS: Readonly<Record<string, Repair>> = {
   tag: (ctx, entry, container) => repairTag(ctx, entry, container, { goOnRunning, undoRestore }),
   'go back': (ctx, entry, container) => repairGoBack(ctx, entry, container, { goOnRunning, undoRestore }),
   forget: repairForget,
+  [IMAGE_WORK]: repairImageWork,
 };
 
 /**
@@ -305,6 +308,11 @@ async function repairImport(
     await removeLocked(ctx, container, { volumes: false });
   }
   await removeVolumes(ctx, listOf(data.volumes));
+}
+
+/** An image that was on its way from another host, whose process died. */
+async function repairImageWork(ctx: EngineContext, { data }: JournalEntry): Promise<void> {
+  if (data.collect === true) await withImagesLock(ctx, 'recover', () => collectUnusedFiles(ctx));
 }
 
 const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);

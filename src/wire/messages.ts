@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { fail, messageOf } from '../model/errors.ts';
 
 /** Version of the protocol; both sides must speak the same. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 const short = v.pipe(v.string(), v.maxLength(300));
 const sentence = v.pipe(v.string(), v.maxLength(10_000));
@@ -10,6 +10,7 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** 128 random bits: who knows it may ask what became of a move. */
 const token = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, 'not a token'));
 const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'not an ID'));
+const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/, 'not a sha256 digest'));
 /** A JSON document that the engine reads with the schema of its own. */
 const document = v.pipe(v.string(), v.maxLength(1 << 20));
 
@@ -82,7 +83,7 @@ const SCHEMAS = {
       ),
       v.maxLength(1000),
     ),
-    /** The base image is not there. */
+    /** The base image is not there: its manifest, as the first of some members, comes before `begin`. */
     lacksImage: v.boolean(),
     /** Lazy restores work there. */
     lazy: v.boolean(),
@@ -91,6 +92,8 @@ const SCHEMAS = {
   probe: v.object({ type: v.literal('probe') }),
   /** Target: all of them have come. */
   probed: v.object({ type: v.literal('probed'), bytes: count }),
+  /** Target, when it has the manifest of an image: these blobs of it are not there. They follow as members, in this order. */
+  lacks: v.object({ type: v.literal('lacks'), blobs: v.pipe(v.array(digest), v.maxLength(1000)) }),
   /** Source: how it will come. What follows is the mode's, up to `prepared`. */
   begin: v.object({ type: v.literal('begin'), mode: v.picklist(MODES) }),
   /** Source: a member of the archive; the content of a file follows on the channel of members, as one part. */
@@ -102,7 +105,7 @@ const SCHEMAS = {
   }),
   /** Source: that was the last member. */
   sent: v.object({ type: v.literal('sent') }),
-  /** Target: a round of pre-copy is kept. */
+  /** Target: what has come is kept. Of an image: it is recorded, and `number` counts its blobs; of a round: which one. */
   kept: v.object({ type: v.literal('kept'), number: count }),
   /** Target: all is on disk and journalled; nothing runs before `commit`. */
   prepared: v.object({ type: v.literal('prepared') }),

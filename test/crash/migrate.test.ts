@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FAULT_POINTS, type FaultPoint } from '../../src/system/faults.ts';
-import { processStat } from '../../src/system/procfs.ts';
-import { eventually } from '../contract/support.ts';
-import { assertExactlyOne, type Pair, relayTo, via, withPair } from '../fixtures/moving.ts';
+import { assertExactlyOne, cutAt, type Pair, type Place, via, withPair } from '../fixtures/moving.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
 import { ACTIONS, status } from './support.ts';
 
@@ -20,12 +17,6 @@ const pointsOf = (part: string): FaultPoint[] =>
 const IN_DOUBT: readonly string[] = ['migrate.doubtful', 'migrate.kept-here'];
 
 const MOVE = ['migrate', '--mode', 'cold', '--compress', 'none'];
-
-/** The store that has the container, and the other one. */
-interface Place {
-  source: Sandbox;
-  target: Sandbox;
-}
 
 const turn = (pair: Pair, source: Sandbox): Place => ({
   source,
@@ -80,26 +71,12 @@ const CUTS: readonly FaultPoint[] = [
   'migrate.committed',
 ];
 
-/** Lets a move stop at a point, cuts its link, and lets it go on. */
-async function cutAt({ source, target }: Place, point: FaultPoint): Promise<void> {
-  const file = join(source.directory, 'pids');
-  await rm(file, { force: true });
-  const fault = `${point}:stop`;
-  const isHere = point.startsWith('migrate.');
-  const link = via(target, { env: isHere ? [] : [`CRYOPOD_FAULT=${fault}`], relay: relayTo(file) });
-  const moving = source.cryopod([...MOVE, ...link, 'c'], isHere ? { CRYOPOD_FAULT: fault } : {});
-  await eventually('the link is there', async () => existsSync(file));
-  const [relay = 0, receiver = 0] = (await readFile(file, 'utf8')).split(' ').map(Number);
-  const stopped = isHere ? (processStat(relay)?.parent ?? 0) : receiver;
-  await eventually(`${fault}`, async () => processStat(stopped)?.state === 'T');
-  process.kill(relay, 'SIGKILL');
-  process.kill(stopped, 'SIGCONT');
-  await moving;
-  await eventually('the target has come to its end', async () => processStat(receiver) === undefined);
-}
-
 test('a link that is cut anywhere leaves the container in exactly one place', async () => {
-  await withPair((pair) => breakAll(pair, CUTS, (place, point) => cutAt(place, point as FaultPoint)));
+  await withPair((pair) =>
+    breakAll(pair, CUTS, (place, point) =>
+      cutAt(place, { point: point as FaultPoint, isHere: point.startsWith('migrate.'), move: MOVE }),
+    ),
+  );
 });
 
 /** A link that works once: the target cannot be asked afterwards. */

@@ -49,7 +49,7 @@ export const PASSES = {
   'going back': [...of('back'), ...without(RESTORE, 'restore.journalled')],
   'checkpoint rm': [...of('forget'), ...DURABLE],
   'checkpoint prune': [...of('forget'), ...DURABLE],
-  migrate: of('migrate', 'rounds', 'receive'),
+  migrate: of('migrate', 'image', 'rounds', 'receive'),
   // Steps of the process that serves the pages come after the command.
   'restore --lazy': of('pages'),
 } satisfies Readonly<Record<string, readonly FaultPoint[]>>;

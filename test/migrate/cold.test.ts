@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
 import { test } from 'node:test';
+import { processStat } from '../../src/system/procfs.ts';
 import { eventually } from '../contract/support.ts';
+import { IMAGE } from '../crash/support.ts';
+import { processesOf } from '../fixtures/memory-program.ts';
 import { via, withPair } from '../fixtures/moving.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
 
@@ -64,6 +68,36 @@ test('a cold migration moves memory, files, volumes and the image, and leaves no
     await other.ok([...MOVE, '--keep-source', '--name', 'copy', ...via(one), 'c']);
     assert.equal(await names(other), 'c:exited');
     assert.equal(await names(one), 'copy:running v:running');
+  });
+});
+
+test('what the target lacks of an image goes before the freeze, and nothing that it has', async () => {
+  await withPair(async ({ one, other }) => {
+    const image = (await stat(one.archive)).size;
+    const move = async (): Promise<number> => {
+      await one.ok(['run', '-d', '--name', 'm', '--network', 'none', IMAGE, 'sleep', '1000']);
+      const words = [...MOVE, '--compress', 'none', '--format', 'json', ...via(other), 'm'];
+      const moved = JSON.parse((await one.ok(words)).split('\n').at(-1) ?? '') as { bytesSent: number };
+      await other.ok(['rm', '-f', '-t', '0', 'm']);
+      return moved.bytesSent;
+    };
+    // Each store has made an image of its own of the same layer.
+    const config = await move();
+    assert.ok(config < image, `${config} bytes went, and the layer has ${image}`);
+    await other.ok(['rmi', '--all']);
+    const whole = await move();
+    assert.ok(whole > image, `${whole} bytes went, and the layer has ${image}`);
+
+    await other.ok(['rmi', '--all']);
+    const moving = one.cryopod([...MOVE, ...via(other, { env: ['CRYOPOD_FAULT=image.come:stop'] }), 'c']);
+    const receiver = (): number | undefined =>
+      processesOf(other, 'receive').find((pid) => processStat(pid)?.state === 'T');
+    await eventually('the image is there', async () => receiver() !== undefined);
+    const before = (await one.ok(['logs', 'c'])).length;
+    await eventually('it runs meanwhile', async () => (await one.ok(['logs', 'c'])).length > before);
+    process.kill(receiver() ?? 0, 'SIGCONT');
+    assert.equal((await moving).code, 0);
+    assert.equal(await names(other), 'c:running');
   });
 });
 

@@ -4,7 +4,7 @@ import { listImages } from '../../state/images.ts';
 import { isUnderWay } from '../../state/journal.ts';
 import type { EngineContext } from '../context.ts';
 
-/** Journal entry of commands that bring files into the image store or read them. */
+/** Journal entry of commands that bring files into the image store or read them. With `collect`, recovery collects. */
 export const IMAGE_WORK = 'transfer';
 
 /**

@@ -34,12 +34,27 @@ export async function collectAfterFailure<T>(ctx: EngineContext, work: () => Pro
  * collected as unused. `subject` names the image or file. Errors: BUSY while files are being collected,
  * INTERRUPTED.
  */
-export async function whileImageFilesStay<T>(
+export const whileImageFilesStay = <T>(
   ctx: EngineContext,
   subject: string,
   work: () => Promise<T>,
+): Promise<T> => asImageWork(ctx, subject, {}, work);
+
+/**
+ * The same for an image that somebody else sends: where it does not come whole, nothing of it stays, not even when this
+ * process dies (`data.collect` is for recovery).
+ */
+export const whileImageComes = <T>(ctx: EngineContext, id: string, work: () => Promise<T>): Promise<T> =>
+  collectAfterFailure(ctx, () => asImageWork(ctx, id, { collect: true }, work));
+
+async function asImageWork<T>(
+  ctx: EngineContext,
+  subject: string,
+  data: Readonly<Record<string, unknown>>,
+  work: () => Promise<T>,
 ): Promise<T> {
-  const entry = await withImagesLock(ctx, 'begin', async () => beginOperation(ctx.db, IMAGE_WORK, subject));
+  const begin = async (): Promise<number> => beginOperation(ctx.db, IMAGE_WORK, subject, data);
+  const entry = await withImagesLock(ctx, 'begin', begin);
   try {
     return await work();
   } catch (error) {

@@ -17,7 +17,7 @@ const WHOLE = { ignoreRootfs: false, ignoreVolumes: false } as const;
 
 /** Freezes a container and sends all of it in one pass: its memory is never on a disk here. */
 export async function departCold(departure: Departure): Promise<MoveFigures> {
-  const { ctx, container, options, packing, wire, target, bytes: total } = departure;
+  const { ctx, container, options, packing, wire, bytes: total } = departure;
   const writer = memberWriter(wire, {
     packing,
     progress: (bytes) =>
@@ -28,7 +28,7 @@ export async function departCold(departure: Departure): Promise<MoveFigures> {
         totalBytes: Math.max(bytes, total.memory + total.files),
       }),
   });
-  await writeKnownMembers(ctx, container, { withImage: target.lacksImage }, writer);
+  await writeKnownMembers(ctx, container, { withImage: false }, writer);
   const downtime = await handOver(departure, async ({ images, makeLinks }) => {
     const dump = async (): Promise<number> => {
       const duration = await dumpPages(ctx, container, images, options);

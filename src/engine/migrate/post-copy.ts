@@ -23,13 +23,13 @@ import { restoreCommand } from './words.ts';
  */
 export async function departPostCopy(departure: Departure): Promise<MoveFigures> {
   refuseLazily(departure);
-  const { ctx, container, options, packing, wire, target, to } = departure;
+  const { ctx, container, options, packing, wire, to } = departure;
   const { name } = container.config;
   logWarning(
     `${name} will run at ${to} before its memory is there. Should the link break until then, it is stopped there and what it did there is lost; here it stays as it was when it was frozen, and goes on with: ${restoreCommand(container, options)}`,
   );
   const writer = memberWriter(wire, { packing });
-  await writeKnownMembers(ctx, container, { withImage: target.lacksImage }, writer);
+  await writeKnownMembers(ctx, container, { withImage: false }, writer);
   let pages: Sending | undefined;
   try {
     const downtime = await handOver(

@@ -36,7 +36,7 @@ const MAX_ROUNDS = 15;
 
 /** Sends memory and files in rounds while the container runs, and what is left while it is frozen. */
 export async function departPreCopy(departure: Departure): Promise<MoveFigures> {
-  const { ctx, container, target } = departure;
+  const { ctx, container } = departure;
   const why = await whyNotInRounds(departure);
   if (why !== undefined) {
     fail('NO_SPACE', {
@@ -45,9 +45,8 @@ export async function departPreCopy(departure: Departure): Promise<MoveFigures> 
     });
   }
   const writer = writerOf(departure, 'send');
-  // First what takes no notice of the container: an image may be large.
   await heardOut(departure.wire, departure.to, () =>
-    writeKnownMembers(ctx, container, { withImage: target.lacksImage }, writer),
+    writeKnownMembers(ctx, container, { withImage: false }, writer),
   );
   return await inRounds(departure, async (rounds, onFrozen) => {
     const files = openFileRounds(ctx, container);

@@ -8,6 +8,7 @@ import type { Wire } from '../../wire/wire.ts';
 import type { EngineContext } from '../context.ts';
 import { findingsOf, type ImportChoice, settleAddresses } from '../import.ts';
 import { viewOf } from '../import-archive.ts';
+import type { WantedImage } from '../import-image.ts';
 import { lazyAbility } from '../lazy-pages.ts';
 import { networksOf } from '../network/moving.ts';
 import { addressMoveFindings } from '../plan/preflight/address-move.ts';
@@ -21,14 +22,21 @@ export interface Look {
   readonly choice: ImportChoice;
 }
 
+export interface Looked {
+  /** With its addresses settled. */
+  readonly choice: ImportChoice;
+  /** The container's image, where it is not here. */
+  readonly lacking: WantedImage | undefined;
+}
+
 /**
- * Judges at the target what is to come as an import is judged, tells the source, and refuses what cannot work. Gives the
- * choice with its addresses settled. Errors: those of a preflight, ARCHIVE_INVALID.
+ * Judges at the target what is to come as an import is judged, tells the source, and refuses what cannot work. Errors: those
+ * of a preflight, ARCHIVE_INVALID.
  */
 export async function lookAtRequest(
   ctx: EngineContext,
   { wire, request, directory, choice }: Look,
-): Promise<ImportChoice> {
+): Promise<Looked> {
   const place = join(directory, 'request');
   await mkdir(join(place, MEMBER_DIRECTORY.images), { recursive: true, mode: 0o700 });
   const contents = {
@@ -58,7 +66,7 @@ export async function lookAtRequest(
   });
   // The source refuses in words of its own.
   if (!passes(findings) && !request.look) refuseObstacles(findings);
-  return settled;
+  return { choice: settled, lacking: present ? undefined : view.config };
 }
 
 /** What comes, in messages that go on after it. */
