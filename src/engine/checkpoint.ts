@@ -6,8 +6,8 @@ import { type DumpStats, dumpStatsIfAny } from '../criu/stats.ts';
 import type { Container } from '../model/container.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Progress } from '../model/progress.ts';
-import { holdNetwork } from '../network/hold.ts';
 import { volumeMountpoint } from '../rootfs/volumes.ts';
+import { openRuntime } from '../runtime/runtime.ts';
 import { updateState } from '../state/containers.ts';
 import { amendOperation, beginOperation, endOperation } from '../state/journal.ts';
 import { monotonicMicroseconds, timestamp } from '../system/clock.ts';
@@ -23,6 +23,7 @@ import { type DeltaParent, makeDelta } from './delta-images.ts';
 import { type DumpOptions, dump } from './dump.ts';
 import { goesOn } from './frozen.ts';
 import { hasEndedContainer } from './go-on.ts';
+import { holdForFreeze } from './hold-connections.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
@@ -102,12 +103,12 @@ async function holdAndDump(
   images: string,
   options: DumpOptions,
 ): Promise<number> {
-  const { netns } = container.state;
-  const hold = netns !== undefined && !options.leaveRunning;
+  const { id, runtime, cgroupManager } = container.config;
   await mkdir(images, { mode: 0o700 });
-  if (hold) await holdNetwork(netns);
+  const freeze = (): Promise<void> => openRuntime(ctx.store, runtime, { cgroupManager }).pause(id);
+  const frozen = await holdForFreeze(ctx, container, { ...options, freeze });
   faultPoint('checkpoint.held');
-  const duration = await dump(ctx, container, images, options);
+  const duration = await dump(ctx, container, images, { ...options, frozen });
   if (options.leaveRunning) ctx.signal.throwIfAborted();
   return duration;
 }

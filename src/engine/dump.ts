@@ -24,6 +24,7 @@ export interface DumpOptions
 }
 
 export interface FrozenDumpOptions extends Omit<DumpOptions, 'leaveRunning'> {
+  readonly leaveRunning?: boolean | undefined;
   /** The memory that may come after a restore is left out of the images, and stays in the frozen processes alone. */
   readonly lazy?: boolean | undefined;
 }
@@ -39,10 +40,15 @@ export async function dumpPages(
   ctx: EngineContext,
   container: Container,
   images: string,
-  { tcpEstablished, fileLocks, previous, lazy = false }: FrozenDumpOptions,
+  options: FrozenDumpOptions,
 ): Promise<number> {
   const { id, runtime, cgroupManager } = container.config;
-  const criuOptions: CriuOptions = { linkRemap: true, pageSocket: lazy ? PAGE_SOCKET : undefined };
+  const { tcpEstablished, fileLocks, previous, lazy = false } = options;
+  const criuOptions: CriuOptions = {
+    linkRemap: true,
+    skipInFlight: leavesUnaccepted(container, options),
+    pageSocket: lazy ? PAGE_SOCKET : undefined,
+  };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   const parentPath = await parentFor(previous);
   const begun = monotonicMicroseconds();
@@ -63,6 +69,15 @@ export async function dumpPages(
   );
   return monotonicMicroseconds() - begun;
 }
+
+/**
+ * CRIU saves no connection that is not accepted yet, and fails where there is one, unless it is told to leave it out. One
+ * that goes on with the container is not lost; one that does not has had its time, and was told (hold-connections.ts).
+ */
+const leavesUnaccepted = (
+  { state }: Container,
+  { leaveRunning = false, tcpEstablished }: Pick<FrozenDumpOptions, 'leaveRunning' | 'tcpEstablished'>,
+): boolean => leaveRunning || (tcpEstablished && state.netns !== undefined);
 
 /** What CRIU leaves out pages for, where it can tell what has changed since. */
 async function parentFor(previous: Previous | undefined): Promise<string | undefined> {
@@ -91,19 +106,27 @@ async function lockBeside(
 /**
  * Lets CRIU write the container's processes into the existing directory `images`, beside the content of /dev/shm and the
  * addresses that they know. CRIU's dump is the last step: once it has succeeded, nothing more can fail here. On failure
- * the processes run on as before and the error explains why (CHECKPOINT_FAILED). Gives the runtime's microseconds.
+ * the processes run on, also where they were `frozen` already, and the error explains why (CHECKPOINT_FAILED). Gives the
+ * runtime's microseconds.
  */
 export async function dump(
   ctx: EngineContext,
   container: Container,
   images: string,
-  { leaveRunning, tcpEstablished, fileLocks, previous }: DumpOptions,
+  {
+    leaveRunning,
+    tcpEstablished,
+    fileLocks,
+    previous,
+    frozen = false,
+  }: DumpOptions & { readonly frozen?: boolean | undefined },
 ): Promise<number> {
   const { id, runtime: name, cgroupManager } = container.config;
   const runtime = openRuntime(ctx.store, name, { cgroupManager });
   // CRIU then makes names for such files, which a container that goes on must not see.
   const criuOptions: CriuOptions = {
     linkRemap: !leaveRunning,
+    skipInFlight: leavesUnaccepted(container, { leaveRunning, tcpEstablished }),
     networkLock: await lockBeside(ctx, container, { leaveRunning, tcpEstablished }),
   };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
@@ -112,7 +135,7 @@ export async function dump(
   const shm = shmDirectory(ctx.store, id);
   const shmInUse = existsSync(shm) && readdirSync(shm).length > 0;
   // /dev/shm must be saved as the dumped processes know it: they are frozen first, which CRIU leaves as it finds it.
-  if (shmInUse) await runtime.pause(id);
+  if (shmInUse && !frozen) await runtime.pause(id);
   try {
     if (shmInUse) await saveShm(ctx.store, id, shmArchivePath(images));
     const parentPath = await parentFor(previous);
@@ -134,6 +157,6 @@ export async function dump(
     return monotonicMicroseconds() - begun;
   } finally {
     // Where CRIU was killed, its processes may have been thawed already.
-    if (shmInUse && (await isFrozen(ctx, container))) await runtime.resume(id);
+    if ((shmInUse || frozen) && (await isFrozen(ctx, container))) await runtime.resume(id);
   }
 }

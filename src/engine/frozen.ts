@@ -1,6 +1,5 @@
 import type { Container } from '../model/container.ts';
 import { CryopodError, type ErrorCode, errnoOf, isCryopodError, messageOf } from '../model/errors.ts';
-import { holdNetwork } from '../network/hold.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import type { OciRuntime } from '../runtime/types.ts';
 import { endOperation } from '../state/journal.ts';
@@ -8,6 +7,7 @@ import { undoOnFailure } from '../system/cleanup.ts';
 import { faultPoint } from '../system/faults.ts';
 import type { EngineContext } from './context.ts';
 import { goOnRunning } from './go-on.ts';
+import { holdForFreeze } from './hold-connections.ts';
 import { interruptedOr } from './interruption.ts';
 import { processLives } from './observe.ts';
 
@@ -28,18 +28,17 @@ export const isFrozen = async (ctx: EngineContext, container: Container): Promis
 export async function whileFrozen<T>(
   ctx: EngineContext,
   container: Container,
-  { leaveRunning }: { readonly leaveRunning: boolean },
+  { leaveRunning, tcpEstablished }: { readonly leaveRunning: boolean; readonly tcpEstablished: boolean },
   work: () => Promise<T>,
 ): Promise<T> {
-  const { config, state } = container;
+  const { config } = container;
   const runtime = runtimeOf(ctx, container);
-  const { netns } = leaveRunning ? {} : state;
+  const freeze = (): Promise<void> => runtime.pause(config.id);
   return await undoOnFailure(async (cleanup) => {
     cleanup.add(`let ${config.name} go on`, async () => {
       if (processLives(container)) await goOnRunning(ctx, container);
     });
-    if (netns !== undefined) await holdNetwork(netns);
-    await runtime.pause(config.id);
+    if (!(await holdForFreeze(ctx, container, { leaveRunning, tcpEstablished, freeze }))) await freeze();
     faultPoint('export.frozen');
     ctx.signal.throwIfAborted();
     const result = await work();

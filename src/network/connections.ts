@@ -14,6 +14,16 @@ export interface TcpConnection {
   readonly process: string;
 }
 
+/** A TCP connection of a container that none of its processes holds. */
+export interface LooseConnection {
+  readonly local: string;
+  readonly remote: string;
+  /** As in {@link TcpConnection}, or SYN_RECV. */
+  readonly state: string;
+  /** Bytes that were sent, or are to be, and that the other end has not acknowledged; its FIN counts as one. */
+  readonly unacknowledged: number;
+}
+
 /** States that CRIU refuses without --tcp-established (criu/sk-inet.c, can_dump_inet_sk); numbers: net/tcp_states.h. */
 const CONNECTED_STATES: Readonly<Record<string, string>> = {
   '01': 'ESTABLISHED',
@@ -26,16 +36,29 @@ const CONNECTED_STATES: Readonly<Record<string, string>> = {
 };
 
 /**
+ * States in which the kernel alone holds a connection that the other end still counts on: being opened, not accepted yet,
+ * or closed with something unacknowledged. After FIN_WAIT2 and TIME_WAIT nothing is lost: all that was sent has come, and
+ * what comes from a closed connection's other end is refused in any case.
+ */
+const LOOSE_STATES: Readonly<Record<string, string>> = {
+  '01': 'ESTABLISHED',
+  '03': 'SYN_RECV',
+  '04': 'FIN_WAIT1',
+  '08': 'CLOSE_WAIT',
+  '09': 'LAST_ACK',
+  '0B': 'CLOSING',
+};
+
+/**
  * The connected TCP sockets that the processes below `initPid` hold, within its network namespace; connections over lo
  * are among them, since CRIU treats them alike. Sockets without a process (closing by themselves) are left out, as CRIU
  * does not see them. Cheap where there is none: two small files are read.
  */
 export function establishedConnections(initPid: number): TcpConnection[] {
   const sockets = new Map<string, Omit<TcpConnection, 'pid' | 'process'>>();
-  for (const file of ['tcp', 'tcp6']) {
-    for (const { inode, ...socket } of connectedSockets(readIfThere(`/proc/${initPid}/net/${file}`))) {
-      sockets.set(`socket:[${inode}]`, socket);
-    }
+  for (const { inode, stateNumber, ends } of tcpSockets(initPid)) {
+    const state = CONNECTED_STATES[stateNumber];
+    if (state !== undefined && inode !== '0') sockets.set(`socket:[${inode}]`, { ...endsOf(ends), state });
   }
   if (sockets.size === 0) return [];
   const found: TcpConnection[] = [];
@@ -51,16 +74,51 @@ export function establishedConnections(initPid: number): TcpConnection[] {
   return found;
 }
 
-/** Lines of /proc/net/tcp and tcp6 (proc_net_tcp.rst) in a connected state and with an inode. */
-function* connectedSockets(text: string) {
-  for (const line of text.split('\n').slice(1)) {
-    const fields = line.trim().split(/\s+/);
-    const state = CONNECTED_STATES[fields[3] ?? ''];
-    const inode = fields[9] ?? '0';
-    if (state === undefined || inode === '0') continue;
-    yield { local: readEndpoint(fields[1] ?? ''), remote: readEndpoint(fields[2] ?? ''), state, inode };
-  }
+/**
+ * The TCP connections in the network namespace of a process that are in none's hands: still being opened, not accepted yet,
+ * or closed with something on the way. CRIU does not see them. Cheap where there is none: two small files are read.
+ */
+export const looseConnections = (pid: number): LooseConnection[] =>
+  tcpSockets(pid).flatMap(({ inode, stateNumber, ends, unacknowledged }) => {
+    const state = LOOSE_STATES[stateNumber];
+    return state === undefined || inode !== '0' ? [] : [{ ...endsOf(ends), state, unacknowledged }];
+  });
+
+/** True where a process has a connected TCP socket in the network namespace of the process. As cheap. */
+export const hasConnections = (pid: number): boolean =>
+  tcpSockets(pid).some(({ inode, stateNumber }) => inode !== '0' && stateNumber in CONNECTED_STATES);
+
+interface SocketLine {
+  readonly stateNumber: string;
+  /** 0 where no process holds it. */
+  readonly inode: string;
+  readonly unacknowledged: number;
+  /** As they stand there. */
+  readonly ends: readonly [local: string, remote: string];
 }
+
+/** Lines of /proc/PID/net/tcp and tcp6 (Linux Documentation/networking/proc_net_tcp.rst; net/ipv4/tcp_ipv4.c, tcp4_seq_show). */
+const tcpSockets = (pid: number): SocketLine[] =>
+  ['tcp', 'tcp6'].flatMap((file) =>
+    readIfThere(`/proc/${pid}/net/${file}`)
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .map(([, local = '', remote = '', stateNumber = '', queues = '', , , , , inode = '0']) => ({
+        stateNumber,
+        inode,
+        unacknowledged: Number.parseInt(queues, 16),
+        ends: [local, remote],
+      })),
+  );
+
+const endsOf = ([local, remote]: SocketLine['ends']): {
+  readonly local: string;
+  readonly remote: string;
+} => ({
+  local: readEndpoint(local),
+  remote: readEndpoint(remote),
+});
 
 /** ADDRESS:PORT in hexadecimal; the address is in 32-bit words, each with the machine's byte order. */
 function readEndpoint(text: string): string {

@@ -23,6 +23,15 @@ const chain = (hook: 'input' | 'output', loopback: string): string => `
 const RELEASE_SCRIPT = `add table ${TABLE}\ndelete table ${TABLE}\n`;
 const HOLD_SCRIPT = `${RELEASE_SCRIPT}table ${TABLE} {${chain('input', 'iifname')}${chain('output', 'oifname')}\n}\n`;
 
+/** Attempts to connect from outside: SYN without ACK. What comes over lo, and what goes out, belongs to the container itself. */
+const NO_NEW_SCRIPT = `${RELEASE_SCRIPT}table ${TABLE} {
+  chain input {
+    type filter hook input priority -300; policy accept;
+    iifname != "lo" tcp flags & (syn | ack) == syn drop
+  }
+}
+`;
+
 const nft = (netns: string, script: string): Promise<RunResult> =>
   run(inNamespace(netns, ['nft', '-f', '-']), { input: script });
 
@@ -37,13 +46,34 @@ const programMissing = (result: RunResult): boolean =>
  * beside it and is taken away by CRIU's restore alone; this hold remains until it is released. Fails with
  * NETWORK_FAILED.
  */
-export async function holdNetwork(netns: string): Promise<void> {
-  const result = await nft(netns, HOLD_SCRIPT);
-  if (programMissing(result)) return holdWithIptables(netns);
+export const holdNetwork = (netns: string): Promise<void> =>
+  holdWith(netns, HOLD_SCRIPT, (family) => [
+    '-i lo -j ACCEPT',
+    '-o lo -j ACCEPT',
+    ...(family === 'ip6tables' ? DISCOVERY : []),
+    '-j DROP',
+  ]);
+
+/**
+ * Drops attempts to open a TCP connection from outside, which their kernels repeat after a second; all else goes on. One
+ * of this and {@link holdNetwork} is in force: the later call replaces the earlier. Idempotent and atomic. Fails with
+ * NETWORK_FAILED.
+ */
+export const holdNewConnections = (netns: string): Promise<void> =>
+  holdWith(netns, NO_NEW_SCRIPT, () => ['! -i lo -p tcp --syn -j DROP']);
+
+/** `rules`: the same for iptables, without the chain. */
+async function holdWith(
+  netns: string,
+  script: string,
+  rules: (family: (typeof FAMILIES)[number]) => readonly string[],
+): Promise<void> {
+  const result = await nft(netns, script);
+  if (programMissing(result)) return holdWithIptables(netns, rules);
   if (!result.ok) failHold('hold', netns, result);
 }
 
-/** Ends {@link holdNetwork}. Idempotent and atomic; a namespace that is gone counts as released. */
+/** Ends either hold. Idempotent and atomic; a namespace that is gone counts as released. */
 export async function releaseNetwork(netns: string): Promise<void> {
   if (!namespaceExists(netns)) return;
   const result = await nft(netns, RELEASE_SCRIPT);
@@ -85,7 +115,7 @@ export function readyRelease(netns: string): ReadyRelease {
   };
 }
 
-/** True while {@link holdNetwork} is in force in the namespace. */
+/** True while either hold is in force in the namespace. */
 export async function isHeld(netns: string): Promise<boolean> {
   if (!namespaceExists(netns)) return false;
   const result = await run(inNamespace(netns, ['nft', 'list', 'table', ...TABLE.split(' ')]));
@@ -97,28 +127,23 @@ export async function isHeld(netns: string): Promise<boolean> {
 const FAMILIES = ['iptables', 'ip6tables'] as const;
 
 const DISCOVERY = ['neighbour-solicitation', 'neighbour-advertisement'].map(
-  (type) => `-A ${CHAIN} -p icmpv6 --icmpv6-type ${type} -j ACCEPT`,
+  (type) => `-p icmpv6 --icmpv6-type ${type} -j ACCEPT`,
 );
 
 /** `--noflush` leaves other chains alone; naming the chain makes it anew and empty; one COMMIT is one transaction. */
-const iptablesHold = (family: (typeof FAMILIES)[number]): string =>
-  [
-    '*filter',
-    `:${CHAIN} - [0:0]`,
-    `-I INPUT -j ${CHAIN}`,
-    `-I OUTPUT -j ${CHAIN}`,
-    `-A ${CHAIN} -i lo -j ACCEPT`,
-    `-A ${CHAIN} -o lo -j ACCEPT`,
-    ...(family === 'ip6tables' ? DISCOVERY : []),
-    `-A ${CHAIN} -j DROP`,
-    'COMMIT',
-    '',
-  ].join('\n');
-
-async function holdWithIptables(netns: string): Promise<void> {
-  await releaseWithIptables(netns);
+async function holdWithIptables(netns: string, rules: Parameters<typeof holdWith>[2]): Promise<void> {
   for (const family of FAMILIES) {
-    const input = iptablesHold(family);
+    const { stdout } = await run(inNamespace(netns, [family, '-w', '-S']));
+    const missing = ['INPUT', 'OUTPUT'].filter((hook) => !stdout.includes(`-A ${hook} -j ${CHAIN}\n`));
+    const lines = [
+      '*filter',
+      `:${CHAIN} - [0:0]`,
+      ...missing.map((hook) => `-I ${hook} -j ${CHAIN}`),
+      ...rules(family).map((rule) => `-A ${CHAIN} ${rule}`),
+      'COMMIT',
+      '',
+    ];
+    const input = lines.join('\n');
     const result = await run(inNamespace(netns, [`${family}-restore`, '-w', '--noflush']), { input });
     if (!result.ok && family === 'iptables') failHold('hold', netns, result);
   }

@@ -13,6 +13,7 @@ export const FAULT_POINTS = [
   'start.network-ready',
   'start.monitor-started',
   'start.started',
+  'hold.draining',
   'checkpoint.journalled',
   'checkpoint.held',
   'checkpoint.dumped',

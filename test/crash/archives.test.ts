@@ -104,7 +104,7 @@ for (const options of [[], ['--leave-running']]) {
       let before = 0;
       await breakEverywhere(t, box, {
         name,
-        command: () => exportTo(box, options),
+        command: () => exportTo(box, ['--tcp-established', ...options]),
         begin: () => {
           before = 0;
           return begin(box, PORT);

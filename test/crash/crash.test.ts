@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { establishedConnections } from '../../src/network/connections.ts';
+import { eventually } from '../contract/support.ts';
 import { withSandbox } from '../fixtures/sandbox.ts';
 import { breakEverywhere } from './breaking.ts';
 import {
@@ -12,6 +14,7 @@ import {
   RUN,
   rows,
   status,
+  TALK,
 } from './support.ts';
 
 const CHECKPOINT = ['container', 'checkpoint', 'c'];
@@ -44,21 +47,25 @@ test('run that breaks leaves a container that can be removed, or none', (t) =>
 
 test('checkpoint that breaks leaves a container that goes on, or its complete checkpoint', (t) =>
   withSandbox(async (box) => {
+    const keep = ['--tcp-established', 'c'];
+    const command = ['container', 'checkpoint', ...keep];
     let before = 0;
     const rewind = async (): Promise<void> => {
       assert.equal(await status(box), 'exited:true');
       before = lastCount(box);
-      await box.ok(RESTORE);
+      await box.ok(['container', 'restore', ...keep]);
       await assertCountsOn(box, before);
     };
     await breakEverywhere(t, box, {
       name: 'checkpoint',
-      command: () => CHECKPOINT,
+      command: () => command,
       begin: async () => {
         await box.ok(REMOVE);
-        await box.ok(RUN);
+        await box.ok([...RUN.slice(0, -1), TALK]);
+        const pid = Number(await box.ok(['inspect', '--format', '{{.State.Pid}}', 'c']));
+        await eventually('it has a connection', async () => establishedConnections(pid).length === 2);
         // Asks CRIU what works here, once.
-        await box.ok(CHECKPOINT);
+        await box.ok(command);
         await rewind();
       },
       after: async () => {

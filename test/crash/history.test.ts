@@ -99,7 +99,7 @@ for (const [name, more] of [
     withSandbox(async (box) => {
       await breakEverywhere(t, box, {
         name,
-        command: () => ['container', 'checkpoint', ...more, '--tag', 'three', 'c'],
+        command: () => ['container', 'checkpoint', '--tcp-established', ...more, '--tag', 'three', 'c'],
         begin: () => begin(box, 'two'),
         after: async () => {
           const isThere = await assertHistory(box, ['one', 'two', 'three'], 'three');

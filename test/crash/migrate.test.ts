@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { FAULT_POINTS, type FaultPoint } from '../../src/system/faults.ts';
 import { assertExactlyOne, cutAt, type Pair, type Place, via, withPair } from '../fixtures/moving.ts';
-import type { Sandbox } from '../fixtures/sandbox.ts';
-import { ACTIONS, status } from './support.ts';
+import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
+import { ACTIONS, assertCountsOn, assertSettled, REMOVE, RUN, status } from './support.ts';
 
 /** Passed by another mode: post-copy.test.ts. */
 const ELSEWHERE: readonly string[] = ['receive.pages', 'receive.whole'];
@@ -51,6 +51,24 @@ test('a source that breaks anywhere leaves the container in exactly one place', 
     });
   });
 });
+
+test('a source that breaks while connections come to rest leaves the container running there, with its packets flowing', () =>
+  withSandbox(async (source) => {
+    await withSandbox(async (target) => {
+      await source.ok(RUN);
+      await assertCountsOn(source);
+      for (const action of ACTIONS) {
+        const move = [...MOVE, '--tcp-established', ...via(target), 'c'];
+        const { code } = await source.cryopod(move, { CRYOPOD_FAULT: `hold.draining:${action}` });
+        assert.notEqual(code, 0, action);
+        await source.ok(['ps']);
+        await assertCountsOn(source);
+        await assertSettled(source);
+      }
+      // Its network would count as left behind by the target.
+      await source.ok(REMOVE);
+    });
+  }));
 
 test('a target that breaks anywhere leaves the container in exactly one place', async () => {
   await withPair(async (pair) => {

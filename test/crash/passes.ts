@@ -20,12 +20,12 @@ const NOT_ENDED = ['export.ended', 'export.recorded'] as const;
  */
 export const PASSES = {
   run: [...of('create', 'start'), ...DURABLE],
-  checkpoint: [...of('checkpoint'), ...DURABLE],
+  checkpoint: [...of('checkpoint', 'hold'), ...DURABLE],
   'checkpoint --leave-running': [...of('checkpoint'), ...DURABLE],
   restore: RESTORE,
   rm: of('remove'),
   'container prune': of('remove'),
-  export: [...without(of('export'), 'export.checkpointed'), ...DURABLE],
+  export: [...without(of('export', 'hold'), 'export.checkpointed'), ...DURABLE],
   'export --leave-running': [...without(of('export'), 'export.checkpointed', ...NOT_ENDED), ...DURABLE],
   'export in the network of the host': [
     ...without(of('export'), 'export.frozen', 'export.linked'),
@@ -39,7 +39,7 @@ export const PASSES = {
   'import with the previous': [...of('import'), ...without(RESTORE, 'restore.journalled')],
   'tag --leave-running': [...without(of('history'), 'history.ended'), 'export.frozen', ...DURABLE],
   tag: [
-    ...of('history'),
+    ...of('history', 'hold'),
     'export.frozen',
     'checkpoint.dumped',
     'checkpoint.published',
@@ -49,7 +49,7 @@ export const PASSES = {
   'going back': [...of('back'), ...without(RESTORE, 'restore.journalled')],
   'checkpoint rm': [...of('forget'), ...DURABLE],
   'checkpoint prune': [...of('forget'), ...DURABLE],
-  migrate: of('migrate', 'image', 'rounds', 'receive'),
+  migrate: of('hold', 'migrate', 'image', 'rounds', 'receive'),
   // Steps of the process that serves the pages come after the command.
   'restore --lazy': of('pages'),
 } satisfies Readonly<Record<string, readonly FaultPoint[]>>;

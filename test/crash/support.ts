@@ -20,6 +20,9 @@ export const IMAGE = 'localhost/busybox:latest';
  */
 export const COUNT = 'i=0; while true; do i=$((i+1)); echo $i; sleep 0.05; done';
 
+/** The same, holding a connection by both its ends. */
+export const TALK = `nc -ll -p 9 -e cat & mkfifo f; exec 4<>f; (until nc 127.0.0.1 9 <f; do sleep 0.1; done) & ${COUNT}`;
+
 export const RUN = ['run', '-d', '--name', 'c', '-p', '127.0.0.1:0:80', IMAGE, 'sh', '-c', COUNT];
 export const REMOVE = ['rm', '-f', '-t', '0', '--ignore', 'c'];
 

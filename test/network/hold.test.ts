@@ -124,22 +124,31 @@ test('without nft the hold is made with iptables, and released again', async () 
       `run ${name}`,
     );
   assert.equal(await withoutNft('isHeld'), 'false');
-  await withoutNft('holdNetwork');
-  await withoutNft('holdNetwork');
-  assert.equal(await withoutNft('isHeld'), 'true');
-  const rules = await inside('iptables', '-S', 'INPUT');
-  assert.equal(rules.match(/-j CRYOPOD_HOLD/g)?.length, 1);
-  const client = connect(7000, INNER.v4);
-  const outcome = new Promise((resolve) => {
-    client.once('connect', () => resolve('connected'));
-    client.once('error', resolve);
-    setTimeout(() => resolve('silence'), 500);
-  });
-  assert.equal(await outcome, 'silence');
-  client.destroy();
+  const open = await openClient(INNER.v4);
+  const attempt = async (): Promise<unknown> => {
+    const client = connect(7000, INNER.v4);
+    const outcome = new Promise((resolve) => {
+      client.once('connect', () => resolve('connected'));
+      client.once('error', resolve);
+      setTimeout(() => resolve('silence'), 500);
+    });
+    return await outcome.finally(() => client.destroy());
+  };
+  for (const hold of ['holdNewConnections', 'holdNetwork']) {
+    await withoutNft(hold);
+    await withoutNft(hold);
+    assert.equal(await withoutNft('isHeld'), 'true');
+    const rules = await inside('iptables', '-S', 'INPUT');
+    assert.equal(rules.match(/-j CRYOPOD_HOLD/g)?.length, 1);
+    open.socket.write(`${hold} `);
+    assert.equal(await attempt(), 'silence');
+    assert.equal(open.received, 'holdNewConnections ');
+  }
   await withoutNft('releaseNetwork');
   await withoutNft('releaseNetwork');
   assert.equal(await withoutNft('isHeld'), 'false');
+  assert.ok(await waitFor(() => open.received === 'holdNewConnections holdNetwork ', 10_000), open.ended);
+  open.socket.destroy();
   (await openClient(INNER.v4)).socket.destroy();
 });
 

@@ -53,14 +53,15 @@ export async function handOver(
   send: (frozen: Frozen) => Promise<void>,
   { untilComplete }: HandOverChoice = {},
 ): Promise<number> {
-  const { ctx, container } = departure;
+  const { ctx, container, options } = departure;
   const { id } = container.config;
   const images = tempBeside(checkpointDirectory(ctx.store, id));
   const entry = beginOperation(ctx.db, 'migrate', id, { images: basename(images) });
   const { downtime, fate } = await undoOnFailure(async (cleanup) => {
     cleanup.add('settle the migration', () => endUnlessFrozen(ctx, container, entry));
     faultPoint('migrate.journalled');
-    return await whileFrozen(ctx, container, { leaveRunning: false }, async () => {
+    const choice = { leaveRunning: false, tcpEstablished: options.tcpEstablished };
+    return await whileFrozen(ctx, container, choice, async () => {
       const frozen = monotonicMicroseconds();
       ctx.progress({ phase: 'freeze', subject: container.config.name });
       await sendFrozen(departure, { images, entry }, send);
