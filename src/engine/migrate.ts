@@ -19,6 +19,7 @@ import { departPostCopy } from './migrate/post-copy.ts';
 import { departPreCopy } from './migrate/pre-copy.ts';
 import { migrateFacts, moveRequest } from './migrate/request.ts';
 import type { Departure, DepartureMode, MigrateOptions, MoveFigures } from './migrate/types.ts';
+import { areWorthRounds } from './plan/migrate/rounds.ts';
 import { migrateFindings } from './plan/migrate.ts';
 import { refuseObstacles } from './plan/preflight/finding.ts';
 import type { Preflight } from './preflight/checkpoint.ts';
@@ -66,8 +67,10 @@ export async function migrateContainer(
       const { mode, why } = await chooseMode(departure);
       // Before anything of the container: an image may be large.
       if (departure.target.lacksImage) await sendImage(departure);
-      await departure.wire.send({ type: 'begin', mode });
-      const figures = await MODES[mode](departure);
+      const { bytes, linkRate } = departure;
+      const inRounds = mode === 'pre-copy' || areWorthRounds({ files: bytes.files, linkRate });
+      await departure.wire.send({ type: 'begin', mode, rounds: inRounds });
+      const figures = await MODES[mode]({ ...departure, inRounds });
       const { to, wire } = departure;
       const duration = monotonicMicroseconds() - begun;
       const { id } = container.config;
@@ -95,7 +98,7 @@ async function prepareDeparture(
   container: Container,
   options: MigrateOptions,
   { conversation, memory }: Preparation,
-): Promise<Departure> {
+): Promise<Omit<Departure, 'inRounds'>> {
   const link = linkOf(options);
   const token = randomBytes(16).toString('hex');
   const request = await moveRequest(ctx, container, options, { token, look: false, memory });
@@ -153,7 +156,7 @@ async function negotiate(
   return await expectMessage(wire, to, 'findings');
 }
 
-/** Bytes a second; undefined where nothing depends on it. */
+/** Bytes a second; undefined where it was not measured and has no limit. */
 async function linkSpeed(
   { wire }: Conversation,
   to: string,
@@ -161,7 +164,7 @@ async function linkSpeed(
 ): Promise<number | undefined> {
   const skip = mode !== 'auto' && compress !== 'auto';
   const rate = await measureLink(wire, to, { skip });
-  return rate === undefined ? undefined : Math.min(rate, bwlimit ?? rate);
+  return rate === undefined ? bwlimit : Math.min(rate, bwlimit ?? rate);
 }
 
 /** What both hosts say about a migration: here, then there. Nothing is frozen or created. Errors: those of the link. */

@@ -6,22 +6,20 @@ import { monotonicMicroseconds } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
 import { logWarning } from '../system/log.ts';
 import { hostPageBytes } from '../system/page-size.ts';
-import type { MessageOf, MoveMode } from '../wire/messages.ts';
+import type { MessageOf } from '../wire/messages.ts';
 import { openWire, type Wire, type WireEnds } from '../wire/wire.ts';
 import { withScratch } from './checkpoint-view/scratch.ts';
 import type { EngineContext } from './context.ts';
 import { type ImportChoice, settleAddresses, thawArchive } from './import.ts';
 import { CHANNEL } from './migrate/channels.ts';
-import { receiveCold } from './migrate/cold.ts';
 import { takeImage } from './migrate/image-parts.ts';
 import { lazyArrival } from './migrate/lazy-arrival.ts';
 import { answerProbe } from './migrate/link-speed.ts';
 import { expectMessage, failureMessage, sayHello } from './migrate/peer.ts';
-import { receivePostCopy } from './migrate/post-copy.ts';
-import { receivePreCopy } from './migrate/pre-copy.ts';
 import { lookAtRequest } from './migrate/preflight.ts';
 import { answerSettle } from './migrate/settle-arrival.ts';
-import type { Arrival, ArrivalMode, Arrived } from './migrate/types.ts';
+import { takeContainer } from './migrate/take-members.ts';
+import type { Arrival, Arrived } from './migrate/types.ts';
 import { announceAddress } from './network/hand-over.ts';
 
 export interface ReceiveOptions {
@@ -32,12 +30,6 @@ export interface ReceiveOptions {
 
 /** Names the source in errors, which go back to it. */
 const SOURCE = 'the source';
-
-const MODES: Readonly<Record<MoveMode, ArrivalMode>> = {
-  cold: receiveCold,
-  'pre-copy': receivePreCopy,
-  'post-copy': receivePostCopy,
-};
 
 /**
  * The other side of a migration: takes in one container from a two-way stream, or tells what became of an earlier one.
@@ -74,9 +66,9 @@ async function takeIn(
     if (request.look) return;
     await answerProbe(wire, SOURCE);
     if (lacking !== undefined) await takeImage(ctx, { wire, from: SOURCE, directory, wanted: lacking });
-    const { mode } = await expectMessage(wire, SOURCE, 'begin');
+    const begin = await expectMessage(wire, SOURCE, 'begin');
     const arrival: Arrival = { ctx, wire, request, directory, choice };
-    const arrived = await MODES[mode](arrival);
+    const arrived = await takeContainer(arrival, begin);
     faultPoint('receive.taken');
     await settleIn(arrival, arrived);
   });

@@ -95,7 +95,12 @@ const SCHEMAS = {
   /** Target, when it has the manifest of an image: these blobs of it are not there. They follow as members, in this order. */
   lacks: v.object({ type: v.literal('lacks'), blobs: v.pipe(v.array(digest), v.maxLength(1000)) }),
   /** Source: how it will come. What follows is the mode's, up to `prepared`. */
-  begin: v.object({ type: v.literal('begin'), mode: v.picklist(MODES) }),
+  begin: v.object({
+    type: v.literal('begin'),
+    mode: v.picklist(MODES),
+    /** Files, and in pre-copy memory, come in rounds before the freeze; in it, what has changed since. */
+    rounds: v.boolean(),
+  }),
   /** Source: a member of the archive; the content of a file follows on the channel of members, as one part. */
   member: v.object({
     type: v.literal('member'),

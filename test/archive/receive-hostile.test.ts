@@ -14,11 +14,17 @@ import { mutateStream, type Random, randomFrom } from './mutations.ts';
 const CASES = Number(process.env.CRYOPOD_FUZZ_STREAMS ?? 30);
 
 /** What a real source sent, to be sent again by a hostile one. */
-async function record(one: Sandbox, other: Sandbox, compression: string): Promise<Buffer> {
+async function record(
+  one: Sandbox,
+  other: Sandbox,
+  compression: string,
+  more: readonly string[] = [],
+): Promise<Buffer> {
   const file = join(one.directory, 'recorded');
   const command = `tee ${file} | ${[...other.argv, 'receive'].join(' ')}`;
   const link = ['--via', `sh -c '${command}' --`];
-  await one.ok(['migrate', '--mode', 'cold', '--keep-source', '--compress', compression, ...link, 'c']);
+  const words = ['migrate', '--mode', 'cold', '--keep-source', '--compress', compression, ...more, ...link];
+  await one.ok([...words, 'c']);
   await other.ok(['rm', '-f', '-t', '0', 'c']);
   const bytes = await readFile(file);
   await rm(file);
@@ -158,6 +164,10 @@ test('whatever comes in place of a sound stream, the receiver refuses it and kee
     // The image has come before.
     await record(one, other, 'none');
     const recorded = [await record(one, other, 'none'), await record(one, other, 'zstd')];
+    // Files that take their time on the link come in rounds.
+    await one.ok(['exec', 'c', 'dd', 'if=/dev/urandom', 'of=/files', 'bs=64k', 'count=8']);
+    recorded.push(await record(one, other, 'none', ['--bwlimit', '4m']));
+    assert.ok(recorded[2]?.includes('"name":"round-end"'), 'a round was sent');
     for (let seed = 1; seed <= CASES; seed += 1) {
       const random = randomFrom(seed);
       const stream = mutated(freshened(framesOf(random.pick(recorded)), seed), random);

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { processStat } from '../../src/system/procfs.ts';
 import { eventually } from '../contract/support.ts';
 import { imageName } from '../fixtures/images.ts';
+import { processesOf } from '../fixtures/memory-program.ts';
 import { via } from '../fixtures/moving.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
@@ -47,8 +50,13 @@ async function assertWhole(box: Sandbox): Promise<void> {
 }
 
 /** Moves `c`; what the last line says. */
-async function move(from: Sandbox, to: Sandbox, options: readonly string[]): Promise<Moved> {
-  const lines = await from.ok(['migrate', '--format', 'json', ...options, ...via(to), 'c']);
+async function move(
+  from: Sandbox,
+  to: Sandbox,
+  options: readonly string[],
+  env: readonly string[] = [],
+): Promise<Moved> {
+  const lines = await from.ok(['migrate', '--format', 'json', ...options, ...via(to, { env }), 'c']);
   return JSON.parse(lines.split('\n').at(-1) ?? '') as Moved;
 }
 
@@ -78,4 +86,41 @@ test('a container moves in rounds with its memory, its volume and its files, the
     assert.equal(back.rounds, 1);
     await assertWhole(one);
     assert.deepEqual(bundle(one), []);
+  }));
+
+const FILES = ['/vol/large', '/own/large', '/own/kept'];
+
+test('cold and post-copy send files while the container runs as well, and in the freeze what has changed since', () =>
+  withMoving(async (one, other) => {
+    const large =
+      'dd if=/dev/urandom of=$1/large bs=1M count=6 2>/dev/null; echo $1 >$1/gone; echo $1 >$1/kept';
+    for (const path of ['/vol', '/own']) await one.ok(['exec', 'c', 'sh', '-c', large, '-', path]);
+    const kept = await one.ok(['exec', 'c', 'md5sum', ...FILES]);
+    for (const [mode, from, to] of [
+      ['cold', one, other],
+      ['post-copy', other, one],
+    ] as const) {
+      const volume = join(from.root, 'volumes/vol/_data');
+      const pid = Number(await from.ok(['inspect', '--format', '{{.State.Pid}}', 'c']));
+      const moving = move(from, to, ['--mode', mode], ['CRYOPOD_FAULT=rounds.kept:stop']);
+      const receiver = (): number | undefined =>
+        processesOf(to, 'receive').find((one) => processStat(one)?.state === 'T');
+      await eventually('a round is there', async () => receiver() !== undefined);
+      const names = readdirSync(join(to.root, 'staging'), { recursive: true }).map(String);
+      assert.equal(names.filter((name) => /\/tree-\d(?:\/own)?\/large$/.test(name)).length, 2, names.join());
+      const before = (await said(from)).length;
+      process.kill(pid, 'SIGUSR1');
+      await eventually('it runs meanwhile', async () => (await said(from)).length > before);
+      await writeFile(join(volume, 'late'), mode);
+      await rm(join(volume, 'gone'), { force: true });
+      process.kill(receiver() ?? 0, 'SIGCONT');
+      const { rounds } = await moving;
+      assert.equal(rounds, 1, 'little was left');
+      await assertWhole(to);
+      assert.equal(await to.ok(['exec', 'c', 'cat', '/vol/late']), mode);
+      assert.equal((await to.cryopod(['exec', 'c', 'ls', '/vol/gone'])).code, 1);
+      assert.equal(await to.ok(['exec', 'c', 'md5sum', ...FILES]), kept, 'what was not touched is the same');
+    }
+    assert.equal(await one.ok(['volume', 'ls', '-q']), 'vol');
+    assert.deepEqual([bundle(one), bundle(other)], [[], []]);
   }));

@@ -23,6 +23,7 @@ import { mountRootfs } from '../../src/rootfs/overlay.ts';
 import { applyRound } from '../../src/rootfs/rounds/apply-round.ts';
 import { scanChanges, scanTree } from '../../src/rootfs/rounds/scan.ts';
 import {
+  changedBytes,
   compareStates,
   EMPTY_TREE,
   type TreeChanges,
@@ -99,7 +100,8 @@ describe('rounds of files', () => {
     writeFileSync(join(root, 'a/b/two'), 'TWO!');
     utimesSync(join(root, 'a/b/two'), 1, 1);
     rmSync(join(root, 'a/b/c'), { recursive: true });
-    const { changed, removed } = await bringTree(root, copy, first.state);
+    const { state, changed, removed } = await bringTree(root, copy, first.state);
+    assert.equal(changedBytes(first.state, state), 'TWO!'.length);
     assert.deepEqual([changed.toSorted(), removed], [['', 'a', 'a/b', 'a/b/two'], ['a/b/c']]);
     assert.deepEqual(await portrait(copy), await portrait(root));
   });

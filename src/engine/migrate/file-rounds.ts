@@ -5,7 +5,7 @@ import type { Container } from '../../model/container.ts';
 import { diffContainer } from '../../rootfs/diff.ts';
 import { mergedDirectory } from '../../rootfs/overlay.ts';
 import { type ChangedFiles, scanChanges, scanTree } from '../../rootfs/rounds/scan.ts';
-import { compareStates, EMPTY_TREE } from '../../rootfs/rounds/tree-state.ts';
+import { changedBytes, compareStates, EMPTY_TREE } from '../../rootfs/rounds/tree-state.ts';
 import { encodePaths, writeRound } from '../../rootfs/rounds/write-round.ts';
 import { volumeMountpoint } from '../../rootfs/volumes.ts';
 import { syncFileSystem } from '../../system/durable.ts';
@@ -22,6 +22,8 @@ export interface FileRounds {
     writer: ArchiveWriter,
     choice: { readonly live: boolean },
   ) => Promise<{ readonly deleted: readonly string[] }>;
+  /** Bytes that a round would bring now. */
+  readonly changedBytes: () => Promise<number>;
 }
 
 interface Tree {
@@ -34,6 +36,11 @@ interface Tree {
 export function openFileRounds(ctx: EngineContext, container: Container): FileRounds {
   const trees = treesOf(ctx, container).map((tree) => ({ tree, before: EMPTY_TREE }));
   return {
+    changedBytes: async () => {
+      let bytes = 0;
+      for (const { tree, before } of trees) bytes += changedBytes(before, (await tree.look()).state);
+      return bytes;
+    },
     send: async (writer, { live }) => {
       const gone: string[] = [];
       for (const each of trees) {

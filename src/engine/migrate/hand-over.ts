@@ -64,7 +64,7 @@ export async function handOver(
     return await whileFrozen(ctx, container, choice, async () => {
       const frozen = monotonicMicroseconds();
       ctx.progress({ phase: 'freeze', subject: container.config.name });
-      await sendFrozen(departure, { images, entry }, send);
+      await heardOut(departure.wire, departure.to, () => sendFrozen(departure, { images, entry }, send));
       return await giveAway(departure, { entry, frozen, untilComplete });
     });
   }).catch((error: unknown) => {

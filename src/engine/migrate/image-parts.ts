@@ -25,11 +25,13 @@ import type { Departure } from './types.ts';
 /** The first member; the others are called by the hexadecimal part of their digests. */
 const MANIFEST = 'manifest.json';
 
+type Sending = Pick<Departure, 'ctx' | 'container' | 'wire' | 'to' | 'packing'>;
+
 /**
  * Sends what the target lacks of a container's image, and returns when it has recorded the image there. The container runs
  * meanwhile. Errors: NO_SUCH_IMAGE, PEER_INVALID, those of the wire, what the target failed with.
  */
-export async function sendImage(departure: Departure): Promise<void> {
+export async function sendImage(departure: Sending): Promise<void> {
   const { ctx, container, wire, to } = departure;
   const image = imageOf(ctx, container.config);
   await whileImageFilesStay(ctx, image.id, () =>
@@ -54,7 +56,7 @@ function imageOf(ctx: EngineContext, { imageId, imageName }: WantedImage): Image
 }
 
 async function sendParts(
-  { ctx, container, wire, to, packing }: Departure,
+  { ctx, container, wire, to, packing }: Sending,
   { manifest, blobs }: ImageParts,
 ): Promise<void> {
   let before = 0;

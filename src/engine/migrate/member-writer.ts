@@ -21,12 +21,17 @@ export interface MemberWriterOptions {
   readonly progress?: ((bytes: number) => void) | undefined;
 }
 
+export interface MemberWriter extends ArchiveWriter {
+  /** Of the members so far. */
+  readonly sums: () => ArchiveSums;
+}
+
 /**
  * An archive's members on their way to another host, each as a message with its content behind it. Nothing is kept here:
  * `finish` ends the members with their sums, and `publish` and `discard` have nothing to do. One call at a time. Errors:
  * those of the wire.
  */
-export function memberWriter(wire: Wire, { packing, progress }: MemberWriterOptions): ArchiveWriter {
+export function memberWriter(wire: Wire, { packing, progress }: MemberWriterOptions): MemberWriter {
   const channel = wire.channel(CHANNEL.members);
   const digests: MemberDigest[] = [];
   let total = 0;
@@ -53,7 +58,12 @@ export function memberWriter(wire: Wire, { packing, progress }: MemberWriterOpti
     await packer.end();
     digests.push({ name, ...pumped });
   };
+  const sums = (): ArchiveSums => {
+    const members = [...digests];
+    return { version: 1, members, sha256: digestOfMembers(members) };
+  };
   return {
+    sums,
     addContent: (name, content) => addWhole(name, Buffer.from(content)),
     addDirectory: (name) => announce(name, 'directory'),
     addParentLink: () => announce(PARENT_LINK.name, 'link'),
@@ -78,11 +88,10 @@ export function memberWriter(wire: Wire, { packing, progress }: MemberWriterOpti
     addPages: (prefix, directory, dump) =>
       receivePages(directory, dump, (file, fd) => addFrom(`${prefix}/${file}`, fd)),
     finish: async () => {
-      const members = [...digests];
-      const sums: ArchiveSums = { version: 1, members, sha256: digestOfMembers(members) };
-      await addWhole(MEMBER.sums, Buffer.from(`${JSON.stringify(sums)}\n`));
+      const { version, members, sha256 } = sums();
+      await addWhole(MEMBER.sums, Buffer.from(`${JSON.stringify({ version, members, sha256 })}\n`));
       await wire.send({ type: 'sent' });
-      return { bytes: wire.sentBytes(), members, sha256: sums.sha256 };
+      return { bytes: wire.sentBytes(), members, sha256 };
     },
     publish: async () => undefined,
     discard: async () => undefined,

@@ -9,12 +9,12 @@ import { dumpPages } from '../dump.ts';
 import { writeImages } from '../export-images.ts';
 import { writeFrozenMembers, writeKnownMembers } from '../export-members.ts';
 import { CHANNEL } from './channels.ts';
-import { receiveCold } from './cold.ts';
+import { sendFilesEarly } from './early-files.ts';
 import { openFrozenMemory, sendPages } from './frozen-memory.ts';
 import { handOver } from './hand-over.ts';
 import { memberWriter } from './member-writer.ts';
 import { expectMessage } from './peer.ts';
-import type { Arrival, Arrived, Departure, MoveFigures } from './types.ts';
+import type { Departure, MoveFigures } from './types.ts';
 import { restoreCommand } from './words.ts';
 
 /**
@@ -30,6 +30,7 @@ export async function departPostCopy(departure: Departure): Promise<MoveFigures>
   );
   const writer = memberWriter(wire, { packing });
   await writeKnownMembers(ctx, container, { withImage: false }, writer);
+  const files = await sendFilesEarly(departure);
   let pages: Sending | undefined;
   try {
     const downtime = await handOver(
@@ -40,11 +41,11 @@ export async function departPostCopy(departure: Departure): Promise<MoveFigures>
           await makeLinks();
           return duration;
         };
-        const choice = { ignoreRootfs: false, ignoreVolumes: false, withImage: false };
-        await writeFrozenMembers(ctx, container, choice, {
+        await writeFrozenMembers(ctx, container, files.choice, {
           writer,
           writeImages: () => writeImages({ previous: undefined }, { writer, images, dump }),
         });
+        await files.sendRest(writer);
         // The target asks as soon as it restores, before its processes run.
         pages = beginSending(departure);
         await writer.finish();
@@ -55,7 +56,7 @@ export async function departPostCopy(departure: Departure): Promise<MoveFigures>
         },
       },
     );
-    return { downtime, rounds: 0 };
+    return { downtime, rounds: files.rounds };
   } finally {
     pages?.close();
   }
@@ -119,9 +120,4 @@ export function whyNotLazily({
   const { nofile: limit = Number.POSITIVE_INFINITY } = hostFacts().hardLimits;
   if (files <= limit || hasCapability(CAP_SYS_RESOURCE)) return undefined;
   return `CRIU needs ${files} open files for its memory, and this host allows ${limit}`;
-}
-
-/** Takes in all but the memory, checked as an archive is. */
-export async function receivePostCopy(arrival: Arrival): Promise<Arrived> {
-  return { ...(await receiveCold(arrival)), lazy: true };
 }

@@ -1,12 +1,9 @@
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { MEMBER, MEMBER_DIRECTORY, PARENT_LINK } from '../../archive/members.ts';
 import type { ArchiveWriter } from '../../archive/types.ts';
-import { checkPageFiles } from '../../criu/delta/check-page-files.ts';
 import type { StreamedDelta } from '../../criu/delta/stream-delta.ts';
 import { fail } from '../../model/errors.ts';
 import { beginOperation, endOperation } from '../../state/journal.ts';
-import { monotonicMicroseconds } from '../../system/clock.ts';
 import { tempBeside } from '../../system/durable.ts';
 import { faultPoint } from '../../system/faults.ts';
 import { logInfo } from '../../system/log.ts';
@@ -15,21 +12,15 @@ import { bundleDirectory, checkpointDirectory } from '../../system/store-paths.t
 import { dumpPages } from '../dump.ts';
 import { openComparison, writeImages } from '../export-images.ts';
 import { writeFrozenMembers, writeKnownMembers } from '../export-members.ts';
-import { findingsOf } from '../import.ts';
-import { readArchive } from '../import-archive.ts';
 import { judgeRounds, REST_GOAL, type RoundFigures } from '../plan/migrate/rounds.ts';
-import { refuseImport } from '../plan/preflight/import.ts';
 import { type Previous, tracksChanges } from '../previous.ts';
+import { type FilesOnTheirWay, filesAfter } from './early-files.ts';
 import { type FileRounds, openFileRounds } from './file-rounds.ts';
 import { handOver } from './hand-over.ts';
-import { memberSource } from './member-source.ts';
-import { memberWriter } from './member-writer.ts';
 import { type MemoryRounds, openMemoryRounds } from './memory-rounds.ts';
-import { expectMessage, heardOut } from './peer.ts';
-import { SOURCE_NAME } from './preflight.ts';
-import { ROUND_END } from './round-members.ts';
-import { takenRounds } from './take-rounds.ts';
-import type { Arrival, Arrived, Departure, MoveFigures } from './types.ts';
+import { heardOut } from './peer.ts';
+import { sendRound, writerOf } from './send-round.ts';
+import type { Departure, MoveFigures } from './types.ts';
 
 /** A restore opens every one of them for each process. */
 const MAX_ROUNDS = 15;
@@ -54,7 +45,7 @@ export async function departPreCopy(departure: Departure): Promise<MoveFigures> 
     const number = await sendRounds(departure, memory, files);
     const previous = memory.last();
     const comparison = await openComparison(ctx, container, previous, join(rounds, 'delta'));
-    const rest = { writer, previous, comparison, files, onFrozen };
+    const rest = { writer, previous, comparison, files: filesAfter(departure, files, number), onFrozen };
     const downtime = await sendRest(departure, rest).finally(() => comparison?.discard());
     return { downtime, rounds: number };
   });
@@ -99,30 +90,18 @@ async function inRounds<T>(
 
 /** Rounds while the container runs; gives how many. */
 async function sendRounds(departure: Departure, memory: MemoryRounds, files: FileRounds): Promise<number> {
-  const { ctx, container, wire, to, options } = departure;
+  const { options } = departure;
   const done: RoundFigures[] = [];
   const rules = { maxRounds: Math.min(options.maxRounds, MAX_ROUNDS), goal: REST_GOAL };
   for (;;) {
-    ctx.signal.throwIfAborted();
-    const number = done.length + 1;
-    const begun = monotonicMicroseconds();
-    const before = wire.sentBytes();
-    await heardOut(wire, to, async () => {
-      // What is sent in rounds is no part of what the archive's sums vouch for.
-      const writer = writerOf(departure, `round ${number}`);
+    const send = async (writer: ArchiveWriter): Promise<void> => {
       await memory.send(writer);
       await files.send(writer, { live: true });
-      await writer.addDirectory(ROUND_END);
-      await expectMessage(wire, to, 'kept');
-    });
-    ctx.progress({ phase: `round ${number}`, subject: container.config.name, done: true });
-    done.push({ bytes: wire.sentBytes() - before, duration: monotonicMicroseconds() - begun });
+    };
+    done.push(await sendRound(departure, done.length + 1, send));
     const { verdict, rest } = judgeRounds(done, rules);
-    logInfo(
-      `round ${number} brought ${done.at(-1)?.bytes} bytes; ${ENDS[verdict]}: about ${rest} bytes are left`,
-    );
-    faultPoint('rounds.sent');
-    if (verdict !== 'again') return number;
+    logInfo(`${ENDS[verdict]}: about ${rest} bytes are left`);
+    if (verdict !== 'again') return done.length;
   }
 }
 
@@ -133,18 +112,12 @@ const ENDS = {
   limit: 'there are to be no more',
 } as const;
 
-const writerOf = ({ ctx, wire, packing, container }: Departure, phase: string) =>
-  memberWriter(wire, {
-    packing,
-    progress: (bytes) => ctx.progress({ phase, subject: container.config.name, bytes }),
-  });
-
 interface Rest {
   readonly writer: ArchiveWriter;
   /** The last round of memory. */
   readonly previous: Previous | undefined;
   readonly comparison: StreamedDelta | undefined;
-  readonly files: FileRounds;
+  readonly files: FilesOnTheirWay;
   /** Called as soon as the container is frozen. */
   readonly onFrozen: () => void;
 }
@@ -155,7 +128,6 @@ async function sendRest(
   { writer, previous, comparison, files, onFrozen }: Rest,
 ): Promise<number> {
   const { ctx, container, options } = departure;
-  const differences = writerOf(departure, 'send');
   return await handOver(departure, async ({ images, makeLinks }) => {
     onFrozen();
     const dump = async (): Promise<number> => {
@@ -163,43 +135,11 @@ async function sendRest(
       await makeLinks();
       return duration;
     };
-    await writeFrozenMembers(
-      ctx,
-      container,
-      { ignoreRootfs: true, ignoreVolumes: true, withImage: false },
-      { writer, writeImages: () => writeImages({ previous }, { writer, images, dump, comparison }) },
-    );
-    const { deleted } = await files.send(differences, { live: false });
-    if (deleted.length > 0) await writer.addContent(MEMBER.deleted, JSON.stringify(deleted));
+    await writeFrozenMembers(ctx, container, files.choice, {
+      writer,
+      writeImages: () => writeImages({ previous }, { writer, images, dump, comparison }),
+    });
+    await files.sendRest(writer);
     await writer.finish();
   });
-}
-
-/** Takes in rounds, and then what is left: checked as an archive is, but for files, which are here already. */
-export async function receivePreCopy({ ctx, wire, request, directory, choice }: Arrival): Promise<Arrived> {
-  const place = join(directory, 'members');
-  await mkdir(place, { mode: 0o700 });
-  const rounds = takenRounds(place, async (number) => {
-    faultPoint('rounds.kept');
-    await wire.send({ type: 'kept', number });
-  });
-  const archive = await readArchive(ctx, place, {
-    source: { name: SOURCE_NAME, members: rounds.sift(memberSource(wire, 'the source')) },
-    previous: 'local',
-    ignoreRootfs: false,
-    ignoreVolumes: false,
-    onMetadata: async (view) => {
-      if (view.config.id !== request.id) {
-        fail('ARCHIVE_INVALID', { message: 'another container came than was announced' });
-      }
-      refuseImport(await findingsOf(ctx, view, choice));
-    },
-  });
-  const [newest] = rounds.memory.toReversed();
-  if (archive.buildsOn && newest !== undefined) {
-    await rm(join(place, PARENT_LINK.name));
-    await symlink(`../${basename(newest)}`, join(place, PARENT_LINK.name));
-  }
-  await checkPageFiles(join(place, MEMBER_DIRECTORY.images));
-  return { archive: { ...archive, rounds }, lazy: false };
 }

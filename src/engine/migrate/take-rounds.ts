@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MEMBER_DIRECTORY } from '../../archive/members.ts';
+import { MEMBER_DIRECTORY, type MemberDigest } from '../../archive/members.ts';
 import { append, memberFiles } from '../../archive/reader-files.ts';
+import { checkSums, parseSums } from '../../archive/sums.ts';
 import type { MemberEntry, MemberSource } from '../../archive/types.ts';
 import { writeAll } from '../../archive/writer-pump.ts';
 import { MAX_LEVELS, PARENT_LINK } from '../../criu/delta/chain.ts';
@@ -10,13 +12,13 @@ import { applyRound } from '../../rootfs/rounds/apply-round.ts';
 import { decodePaths } from '../../rootfs/rounds/write-round.ts';
 import { syncFileSystem } from '../../system/durable.ts';
 import { throughPipe } from '../../system/through-pipe.ts';
-import { roundMember } from './round-members.ts';
+import { type RoundMember, roundMember } from './round-members.ts';
 
 /** What has come in rounds, in one directory. */
 export interface TakenRounds {
   /**
-   * Takes in the members of rounds, and of what differs in the end, and passes the others on. Its errors: ARCHIVE_INVALID,
-   * NO_SPACE, those of the source.
+   * Takes in the members of rounds, and of what differs in the end, holds them against their sums, and passes the others on.
+   * Its errors: ARCHIVE_INVALID, NO_SPACE, those of the source.
    */
   readonly sift: (source: MemberSource) => MemberSource;
   /** Directories of the trees that have come, by their members. */
@@ -25,8 +27,8 @@ export interface TakenRounds {
   readonly memory: readonly string[];
 }
 
-/** Bytes of a list of paths. */
-const MAX_REMOVED = 64 << 20;
+/** Bytes of a list of paths, and of sums. */
+const MAX_LIST = 64 << 20;
 
 /** Name of a round of memory, also where it lies in a container's bundle. */
 const memoryName = (number: number): string =>
@@ -40,7 +42,10 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
   const trees = new Map<string, string>();
   const removed = new Map<string, string[]>();
   const memory: string[] = [];
+  /** Members that nothing has vouched for yet. */
+  let unsure: MemberDigest[] = [];
   let rounds = 0;
+  let memoryRounds = 0;
   const takeTree = async (source: MemberSource, tree: string): Promise<void> => {
     const copy = trees.get(tree) ?? join(directory, `tree-${trees.size}`);
     trees.set(tree, copy);
@@ -52,7 +57,7 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
     );
   };
   const takeMemory = async (source: MemberSource, name: string): Promise<void> => {
-    if (memory.length === rounds) memory.push(await makeRound(directory, memory.length + 1));
+    if (memory.length === memoryRounds) memory.push(await makeRound(directory, memory.length + 1));
     const file = await memberFiles(memory.at(-1) ?? directory).create(name);
     try {
       for (let part = await source.content(); part !== undefined; part = await source.content()) {
@@ -62,30 +67,45 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
       await file.close();
     }
   };
+  const requireSums = (): void => {
+    if (unsure.length > 0) fail('ARCHIVE_INVALID', { message: 'a round came without its sums' });
+  };
   const endRound = async (): Promise<void> => {
-    rounds = memory.length;
+    requireSums();
+    memoryRounds = memory.length;
+    rounds += 1;
     if (rounds >= MAX_LEVELS) fail('ARCHIVE_INVALID', { message: 'there is no end of rounds' });
     // So that little is left for the moment in which the container waits for it.
     await syncFileSystem(directory);
     await onRound(rounds);
   };
-  const take = async (source: MemberSource, entry: MemberEntry): Promise<boolean> => {
+  const take = async (from: MemberSource, entry: MemberEntry): Promise<boolean> => {
     const member = roundMember(entry);
-    switch (member?.kind) {
-      case undefined:
-        return false;
+    if (member === undefined) return false;
+    const { source, digest } = summed(from);
+    await takeMember(source, entry, member);
+    if (entry.kind === 'file' && member.kind !== 'sums') unsure.push(await digest(entry.name));
+    return true;
+  };
+  const takeMember = async (
+    source: MemberSource,
+    { name }: MemberEntry,
+    member: RoundMember,
+  ): Promise<void> => {
+    switch (member.kind) {
       case 'files':
-        await takeTree(source, member.tree);
-        return true;
+        return await takeTree(source, member.tree);
       case 'removed':
-        removed.set(member.tree, decodePaths(await wholeContent(source, entry.name)));
-        return true;
+        removed.set(member.tree, decodePaths(await wholeContent(source, name)));
+        return;
       case 'memory':
-        await takeMemory(source, member.name);
-        return true;
+        return await takeMemory(source, member.name);
+      case 'sums':
+        checkSums(parseSums((await wholeContent(source, name)).toString('utf8')), unsure);
+        unsure = [];
+        return;
       case 'end':
-        await endRound();
-        return true;
+        return await endRound();
     }
   };
   return {
@@ -96,10 +116,36 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
       next: async () => {
         for (;;) {
           const entry = await source.next();
+          if (entry === undefined) requireSums();
           if (entry === undefined || !(await take(source, entry))) return entry;
         }
       },
     }),
+  };
+}
+
+interface SummedMember {
+  readonly source: MemberSource;
+  /** Reads the rest of the content past. */
+  readonly digest: (name: string) => Promise<MemberDigest>;
+}
+
+/** Hashes the content of one member on its way. */
+function summed(from: MemberSource): SummedMember {
+  const hash = createHash('sha256');
+  let size = 0;
+  const content = async (): Promise<Buffer | undefined> => {
+    const part = await from.content();
+    if (part !== undefined) hash.update(part);
+    size += part?.length ?? 0;
+    return part;
+  };
+  return {
+    source: { ...from, content },
+    digest: async (name) => {
+      while ((await content()) !== undefined);
+      return { name, size, sha256: hash.digest('hex') };
+    },
   };
 }
 
@@ -126,8 +172,7 @@ async function wholeContent(source: MemberSource, name: string): Promise<Buffer>
   let bytes = 0;
   for (let part = await source.content(); part !== undefined; part = await source.content()) {
     bytes += part.length;
-    if (bytes > MAX_REMOVED)
-      fail('ARCHIVE_INVALID', { message: `${name} has more than ${MAX_REMOVED} bytes` });
+    if (bytes > MAX_LIST) fail('ARCHIVE_INVALID', { message: `${name} has more than ${MAX_LIST} bytes` });
     parts.push(Buffer.from(part));
   }
   return Buffer.concat(parts);

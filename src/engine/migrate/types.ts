@@ -42,9 +42,11 @@ export interface Departure {
   /** argv of the link. */
   readonly command: readonly string[];
   readonly packing: Packing;
+  /** Files go in rounds before the freeze. */
+  readonly inRounds: boolean;
   /** About what is to be sent, uncompressed. */
   readonly bytes: MessageOf<'request'>['bytes'];
-  /** Bytes a second that the link takes; undefined where it was not measured. */
+  /** Bytes a second that the link takes, as far as it was measured or is limited. */
   readonly linkRate: number | undefined;
   /** What the target has said of itself. */
   readonly target: Pick<MessageOf<'findings'>, 'lacksImage' | 'lazy'>;
@@ -58,7 +60,7 @@ export interface Departure {
 export interface MoveFigures {
   /** Microseconds from the freeze here until the processes ran there. */
   readonly downtime: number;
-  /** Of pre-copy: rounds before the freeze. */
+  /** Before the freeze: of files, and in pre-copy of memory. */
   readonly rounds: number;
 }
 
@@ -82,6 +84,3 @@ export interface Arrived {
   /** Of post-copy: the processes run before their memory is here. */
   readonly lazy: boolean;
 }
-
-/** Takes in all that comes before the hand-over. Creates nothing but files in the arrival's directory. */
-export type ArrivalMode = (arrival: Arrival) => Promise<Arrived>;

@@ -73,6 +73,16 @@ export function compareStates(before: TreeState, now: TreeState): TreeChanges {
   return { changed: [...changed], removed: [...removed] };
 }
 
+/** Bytes of the files whose content has to be copied to make a copy of the earlier state one of the later. */
+export function changedBytes(before: TreeState, now: TreeState): number {
+  let bytes = 0;
+  for (const path of compareStates(before, now).changed) {
+    const [type, , , , size = ''] = now.files.get(path)?.split(' ') ?? [];
+    if (type === 'f') bytes += Number(size);
+  }
+  return bytes;
+}
+
 /** The directories above a path but for the root, topmost first. */
 export function ancestors(path: string): string[] {
   const above: string[] = [];

@@ -4,7 +4,7 @@ export interface MoveFacts {
   readonly memory: number;
   /** Memory that is written anew each second. */
   readonly changeRate: number;
-  /** Files of its own: volumes and what it has changed in its root file system. */
+  /** Files of its own: volumes and what it has changed in its root file system. In every mode most of them go before. */
   readonly files: number;
   readonly linkSpeed: number;
   /** The kernel tells which pages have changed: the last freeze need not look at all of them. */
@@ -36,9 +36,9 @@ const GAIN = 0.5;
  */
 export function chooseByFigures(facts: MoveFacts): ChosenMode {
   const { memory, files, changeRate, linkSpeed, tracked, lazy } = facts;
-  const cold = (memory + files) / linkSpeed;
+  const cold = memory / linkSpeed;
   const told = `${size(memory)} of memory and ${size(files)} of files, ${size(changeRate)}/s of memory change, the link takes ${size(linkSpeed)}/s`;
-  if (cold <= SHORT) return { mode: 'cold', why: `${told}: all of it crosses in ${seconds(cold)}` };
+  if (cold <= SHORT) return { mode: 'cold', why: `${told}: memory crosses in ${seconds(cold)}` };
   const rest = restOfRounds(facts) / linkSpeed + (tracked ? 0 : memory / COMPARED);
   if (facts.rounds && changeRate <= linkSpeed * CATCHES_UP && rest <= cold * GAIN) {
     return {
@@ -47,14 +47,13 @@ export function chooseByFigures(facts: MoveFacts): ChosenMode {
     };
   }
   const useless = whyNoRounds(facts, rest);
-  if (lazy && files / linkSpeed <= cold * GAIN) {
+  if (lazy) {
     return {
       mode: 'post-copy',
       why: `${told}: ${useless}, so memory follows after the thaw instead of ${seconds(cold)} before it`,
     };
   }
-  const reason = lazy ? 'its files are what takes the time' : 'memory cannot follow after the thaw';
-  return { mode: 'cold', why: `${told}: ${useless}, and ${reason}` };
+  return { mode: 'cold', why: `${told}: ${useless}, and memory cannot follow after the thaw` };
 }
 
 function whyNoRounds({ changeRate, linkSpeed, rounds }: MoveFacts, rest: number): string {

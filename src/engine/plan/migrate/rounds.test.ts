@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { judgeRounds, REST_GOAL, type RoundFigures } from './rounds.ts';
+import { areWorthRounds, isAnotherWorthIt, judgeRounds, REST_GOAL, type RoundFigures } from './rounds.ts';
 
 const MIB = 1 << 20;
 const RULES = { maxRounds: 8, goal: REST_GOAL };
@@ -79,5 +79,21 @@ describe('rounds of a move', () => {
         assert.ok(rest >= 0 && Number.isFinite(transfer) && transfer >= 0);
       }),
     );
+  });
+});
+
+describe('rounds of files before a freeze', () => {
+  it('are sent where there are some MiB, or where the link takes its time for them', () => {
+    const worth = (files: number, linkRate?: number) => areWorthRounds({ files, linkRate });
+    assert.deepEqual([worth(0), worth(0, 1), worth(MIB), worth(8 * MIB)], [false, false, false, true]);
+    assert.deepEqual(
+      [worth(MIB, 110 * MIB), worth(MIB, 10 * MIB), worth(8 * MIB, 1e12)],
+      [false, true, true],
+    );
+  });
+
+  it('are two where the second one brings much, but far less than the first', () => {
+    const again = (rest: number) => isAnotherWorthIt({ files: 100 * MIB, linkRate: undefined }, rest);
+    assert.deepEqual([again(0), again(MIB), again(20 * MIB), again(90 * MIB)], [false, false, true, false]);
   });
 });

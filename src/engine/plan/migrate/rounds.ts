@@ -28,6 +28,30 @@ export const REST_GOAL = 100_000;
 /** Bytes that any link takes while a container is frozen and thawed. */
 const NOTHING = 1 << 20;
 
+/**
+ * Bytes of files for which a round is worth its steps on any link. Measured for cold moves at 112 MiB/s on a busy machine: 8 MiB
+ * were down for 0.86 s with a round and 0.97 s without, and took 0.1 s more in all; from 64 MiB on both are shorter.
+ */
+const WORTH_A_ROUND = 8 << 20;
+
+/** Bytes, and bytes a second. */
+export interface EarlyFiles {
+  readonly files: number;
+  /** Undefined where it is not known. */
+  readonly linkRate: number | undefined;
+}
+
+/** Whether files are to be sent before the freeze: a link may be slow. Pure. */
+export const areWorthRounds = ({ files, linkRate = Number.POSITIVE_INFINITY }: EarlyFiles): boolean =>
+  files > 0 && files >= Math.min(WORTH_A_ROUND, (linkRate * REST_GOAL) / 1e6);
+
+/**
+ * Whether a second round shortens the freeze: what has changed since the first one is much, but less than half of that. Files
+ * go whole, so that a third one would hardly bring less. `rest` in bytes. Pure.
+ */
+export const isAnotherWorthIt = ({ files, linkRate }: EarlyFiles, rest: number): boolean =>
+  areWorthRounds({ files: rest, linkRate }) && rest < files / 2;
+
 /** A round that brings more than this share of the one before it has gained nothing that is worth its time. */
 const SHRINKS = 0.8;
 
