@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { type CriuOptions, criuRuntimeFlags, writeCriuConfig } from '../criu/options.ts';
 import type { Container } from '../model/container.ts';
+import { establishedConnections } from '../network/connections.ts';
 import { shmDirectory } from '../rootfs/shm.ts';
 import { saveShm } from '../rootfs/shm-archive.ts';
 import { openRuntime } from '../runtime/runtime.ts';
@@ -27,6 +28,8 @@ export interface FrozenDumpOptions extends Omit<DumpOptions, 'leaveRunning'> {
   readonly leaveRunning?: boolean | undefined;
   /** The memory that may come after a restore is left out of the images, and stays in the frozen processes alone. */
   readonly lazy?: boolean | undefined;
+  /** Only cryopod will restore it, with packets held until all sockets are there. */
+  readonly restoredHeld?: boolean | undefined;
 }
 
 /** A number that no runtime uses for something of its own: CRIU inherits the descriptor through it. */
@@ -43,11 +46,12 @@ export async function dumpPages(
   options: FrozenDumpOptions,
 ): Promise<number> {
   const { id, runtime, cgroupManager } = container.config;
-  const { tcpEstablished, fileLocks, previous, lazy = false } = options;
+  const { tcpEstablished, fileLocks, previous, lazy = false, restoredHeld = false } = options;
   const criuOptions: CriuOptions = {
     linkRemap: true,
     skipInFlight: leavesUnaccepted(container, options),
     pageSocket: lazy ? PAGE_SOCKET : undefined,
+    networkLock: await lockBeside(ctx, container, { tcpEstablished, restoredHeld }),
   };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   const parentPath = await parentFor(previous);
@@ -90,17 +94,26 @@ async function parentFor(previous: Previous | undefined): Promise<string | undef
 const SKIPS_LOCK = 40000;
 
 /**
- * CRIU drops the packets of a container's connections through iptables, which takes longer than the rest of a small restore
- * (docs/decisions/0013). Where packets are held already and no connection is saved, there is nothing left to drop.
+ * CRIU drops the packets of a container's network through iptables, from the dump until the end of the restore, which takes
+ * longer than the rest of a small one (docs/decisions/0013). It is left out where no connection is saved, which packets could
+ * change, and where cryopod holds them all at both ends. A hold leaves lo open, over which both ends may be inside.
  */
 async function lockBeside(
   ctx: EngineContext,
   { state }: Container,
-  { leaveRunning, tcpEstablished }: Pick<DumpOptions, 'leaveRunning' | 'tcpEstablished'>,
+  { tcpEstablished, restoredHeld }: Pick<FrozenDumpOptions, 'tcpEstablished' | 'restoredHeld'>,
 ): Promise<CriuOptions['networkLock']> {
-  const isHeld = state.netns !== undefined && !leaveRunning;
+  const isHeld = restoredHeld === true && state.netns !== undefined;
   const version = (await criuProbe(ctx))?.version ?? 0;
-  return isHeld && !tcpEstablished && version >= SKIPS_LOCK ? 'skip' : undefined;
+  if (version < SKIPS_LOCK) return undefined;
+  return !tcpEstablished || (isHeld && !hasInnerConnections(state.pid)) ? 'skip' : undefined;
+}
+
+/** True where both ends of a connection are in the container's network. */
+function hasInnerConnections(pid: number): boolean {
+  const connections = establishedConnections(pid);
+  const ends = new Set(connections.map(({ local, remote }) => `${local} ${remote}`));
+  return connections.some(({ local, remote }) => ends.has(`${remote} ${local}`));
 }
 
 /**
@@ -127,7 +140,7 @@ export async function dump(
   const criuOptions: CriuOptions = {
     linkRemap: !leaveRunning,
     skipInFlight: leavesUnaccepted(container, { leaveRunning, tcpEstablished }),
-    networkLock: await lockBeside(ctx, container, { leaveRunning, tcpEstablished }),
+    networkLock: await lockBeside(ctx, container, { tcpEstablished }),
   };
   const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), criuOptions);
   await writeNetworkStatus(images, container.state.networks);

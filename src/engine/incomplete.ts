@@ -1,22 +1,18 @@
 import type { Container } from '../model/container.ts';
-import { bundleDirectory } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
-import { endWaitingServer, stopPages } from './lazy-pages.ts';
+import { stopPages } from './lazy-pages.ts';
 import { recordedAsActive } from './observe.ts';
 import { killAll } from './pages-server.ts';
 import { removeLocked } from './remove.ts';
 
 /**
- * Ends a container whose memory has not all come and will not, without letting its processes run on: only then the server
- * goes that keeps them from reading zeros. May be repeated.
+ * Ends a container whose memory has not all come and will not, without letting its processes run on: only then what
+ * keeps them from reading zeros goes. May be repeated.
  */
 export async function endIncomplete(ctx: EngineContext, container: Container | undefined): Promise<void> {
   if (container === undefined || !recordedAsActive(container)) return;
   await killAll(ctx, container);
-  const { id } = container.config;
-  const { pages } = container.state;
-  if (pages !== undefined) endWaitingServer(pages.server, bundleDirectory(ctx.store, id));
-  stopPages(ctx, id);
+  stopPages(ctx, container.config.id);
 }
 
 /** The same, and removes it. The caller holds its lock. */

@@ -7,7 +7,7 @@ import { containerById, findContainer, updateState } from '../state/containers.t
 import { waitFor } from '../system/clock.ts';
 import { startDaemon } from '../system/daemon.ts';
 import { faultEnvironment } from '../system/faults.ts';
-import { isAlive, processesWorkingOn, processTree } from '../system/procfs.ts';
+import { isAlive, processTree } from '../system/procfs.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
 import { canHoldMemory } from '../system/userfaultfd.ts';
@@ -86,18 +86,6 @@ export function stopPages(ctx: EngineContext, id: string): void {
 export function endServer(server: ProcessIdentity): void {
   if (!lives(server)) return;
   for (const { pid } of processTree(server.pid).toReversed()) signalIfThere(pid, 'SIGKILL');
-}
-
-/** CRIU, also through the loader of a private copy. */
-const CRIU = /^(?:criu|ld-linux)/;
-
-/**
- * The same where the server waits for pages of another process, also when the shell above it has been killed: it would wait
- * for ever. `work`: its work directory.
- */
-export function endWaitingServer(server: ProcessIdentity, work: string): void {
-  endServer(server);
-  for (const { pid } of processesWorkingOn(work, CRIU)) signalIfThere(pid, 'SIGKILL');
 }
 
 function signalIfThere(pid: number, signal: NodeJS.Signals): void {

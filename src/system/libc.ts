@@ -9,10 +9,10 @@ export interface Pipe {
   readonly write: number;
 }
 
-const O_CLOEXEC = 0o2000000;
+export const O_CLOEXEC = 0o2000000;
 /** socket(2); the flag to close it in children is O_CLOEXEC. */
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
 const S_IFCHR = 0o020000;
 const S_IFIFO = 0o010000;
 /** fcntl(2). */
@@ -30,7 +30,8 @@ const POLLIN = 1;
 const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
 
-interface Libc {
+/** What this module's neighbours call. Buffers are passed as they lie in memory, both ways. */
+export interface Libc {
   readonly pipe2: (fds: Int32Array, flags: number) => number;
   readonly socketpair: (domain: number, type: number, protocol: number, fds: Int32Array) => number;
   readonly lsetxattr: (
@@ -55,6 +56,16 @@ interface Libc {
     c: 'int',
     third: number,
   ) => number;
+  readonly ioctl: (fd: number, request: number, argument: Buffer) => number;
+  readonly socket: (domain: number, type: number, protocol: number) => number;
+  readonly bind: (fd: number, address: Buffer, size: number) => number;
+  readonly listen: (fd: number, backlog: number) => number;
+  readonly accept4: (fd: number, address: null, size: null, flags: number) => number;
+  readonly sendmsg: (fd: number, message: Buffer, flags: number) => number;
+  readonly recvmsg: (fd: number, message: Buffer, flags: number) => number;
+  readonly setsockopt: (fd: number, level: number, name: number, value: Buffer, size: number) => number;
+  /** Copies nothing where `size` is 0, and gives the address of `to`. */
+  readonly memcpy: (to: Buffer, from: Buffer, size: number) => number | bigint;
   readonly poll: Poll;
   readonly splice: Splice;
   readonly errno: () => number;
@@ -88,7 +99,7 @@ interface Splice {
 let loaded: Promise<Libc> | undefined;
 
 /** The few calls that Node lacks. Loaded at first use, since koffi costs about 15 ms. */
-function libc(): Promise<Libc> {
+export function libc(): Promise<Libc> {
   loaded ??= load();
   return loaded;
 }
@@ -114,6 +125,15 @@ async function load(): Promise<Libc> {
       mknod: library.func('int mknod(const char *path, unsigned int mode, unsigned long device)'),
       syscall: library.func('long syscall(long number, ...)'),
       fcntl: library.func('int fcntl(int fd, int command, ...)'),
+      ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)'),
+      socket: library.func('int socket(int domain, int type, int protocol)'),
+      bind: library.func('int bind(int fd, void *address, unsigned int size)'),
+      listen: library.func('int listen(int fd, int backlog)'),
+      accept4: library.func('int accept4(int fd, void *address, void *size, int flags)'),
+      sendmsg: library.func('long sendmsg(int fd, void *message, int flags)'),
+      recvmsg: library.func('long recvmsg(int fd, void *message, int flags)'),
+      setsockopt: library.func('int setsockopt(int fd, int level, int name, void *value, unsigned int size)'),
+      memcpy: library.func('uintptr_t memcpy(void *to, void *from, size_t size)'),
       poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int milliseconds)') as Poll,
       splice: library.func(
         'long splice(int from, void *fromAt, int to, void *toAt, size_t length, unsigned int flags)',
@@ -130,7 +150,7 @@ async function load(): Promise<Libc> {
 }
 
 /** Throws as Node's own system calls do: `code` is the errno's name. */
-function check(result: number, calls: Libc, doing: string): void {
+export function check(result: number, calls: Libc, doing: string): void {
   if (result !== -1) return;
   const code = getSystemErrorName(-calls.errno());
   throw Object.assign(new Error(`${code}: ${doing}`), { code });
@@ -339,9 +359,30 @@ export async function watchForWriter(fd: number): Promise<WriterWatch> {
 }
 
 /** struct pollfd: int fd; short events; short revents. */
-function pollEntry(fd: number): Buffer {
-  const entry = Buffer.alloc(8);
-  entry.writeInt32LE(fd, 0);
-  entry.writeInt16LE(POLLIN, 4);
-  return entry;
+const POLL_ENTRY_BYTES = 8;
+
+function pollEntry(...fds: readonly number[]): Buffer {
+  const entries = Buffer.alloc(fds.length * POLL_ENTRY_BYTES);
+  for (const [i, fd] of fds.entries()) {
+    entries.writeInt32LE(fd, i * POLL_ENTRY_BYTES);
+    entries.writeInt16LE(POLLIN, i * POLL_ENTRY_BYTES + 4);
+  }
+  return entries;
+}
+
+/**
+ * Waits until something can be read from one of these descriptors, or they meet an end or an error; at most so many
+ * milliseconds. Gives those of which it is so. Holds a thread of libuv's pool meanwhile.
+ */
+export async function whenReadable(fds: readonly number[], milliseconds: number): Promise<number[]> {
+  const calls = await libc();
+  const entries = pollEntry(...fds);
+  inUse.add(entries);
+  return new Promise((resolve, reject) => {
+    calls.poll.async(entries, fds.length, milliseconds, (error) => {
+      inUse.delete(entries);
+      if (error !== null) return reject(error);
+      resolve(fds.filter((_, i) => entries.readInt16LE(i * POLL_ENTRY_BYTES + 6) !== 0));
+    });
+  });
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { processTree } from '../../src/system/procfs.ts';
+import { processStat, processTree } from '../../src/system/procfs.ts';
 import { eventually } from '../contract/support.ts';
 import { type MemoryProgram, memoryCommand, memoryProgram } from '../fixtures/memory.ts';
 import { processesOf } from '../fixtures/memory-program.ts';
@@ -106,15 +107,9 @@ const VICTIMS: Readonly<Record<string, (hosts: TwoHosts, migrate: number) => rea
       .filter(({ name }) => name === 'ssh')
       .map(({ pid }) => pid),
   'the receiving process': ({ two }) => processesOf(two.box, 'receive'),
-  "the shell above CRIU's server": ({ two }) =>
-    processesOf(two.box, 'receive')
-      .flatMap((pid) => processTree(pid))
-      .filter(({ name }) => name === 'sh')
-      .map(({ pid }) => pid),
-  "CRIU's server of pages": ({ two }) => processesOf(two.box, 'lazy-pages'),
 };
 
-test('a post-copy whose link, command or server is killed while memory is under way leaves its checkpoint at the source', async () => {
+test('a post-copy whose link or command is killed while memory is under way leaves its checkpoint at the source', async () => {
   await withProgram(async (hosts, program) => {
     const { one, two } = hosts;
     for (const [what, find] of Object.entries(VICTIMS)) {
@@ -136,5 +131,41 @@ test('a post-copy whose link, command or server is killed while memory is under 
       const said = code === null ? {} : { said: { code, stdout: '', stderr } };
       assert.equal(await assertInOnePlace({ ...said, hosts, program }), 'here', what);
     }
+  });
+});
+
+/** The process that keeps others waiting for memory should the receiving one die (engine/migrate/lazy-arrival.ts). */
+const keepersOf = ({ box }: Host): number[] =>
+  processesOf(box, 'receive')
+    .flatMap((pid) => processTree(pid))
+    .filter(({ name }) => name === 'sleep')
+    .map(({ pid }) => pid);
+
+test('who lost the memory waits and never reads zeros: killed in the middle, it is ended by the next command', async () => {
+  await withProgram(async ({ one, two }, program) => {
+    const command = one.box.start(['migrate', '--mode', 'post-copy', '--bwlimit', '8m', 'm', two.login]);
+    command.stdout?.resume();
+    command.stderr?.resume();
+    const ended = once(command, 'close');
+    await eventually('it runs there', async () => (await names(two)).includes('m running'));
+    const keepers = keepersOf(two);
+    assert.equal(keepers.length, 1);
+    const [pid, log] = (
+      await two.box.ok(['inspect', '--format', '{{.State.Pid}} {{.HostConfig.LogConfig.Path}}', 'm'])
+    ).split(' ') as [string, string];
+    const before = readFileSync(log, 'utf8');
+    await two.box.ok(['kill', '--signal', 'USR1', 'm']);
+    const killed = [...processesOf(two.box, 'receive'), ...processesOf(one.box, 'migrate')];
+    // Both at once, so that the source does not ask what has become of it.
+    for (const one of killed) process.kill(one, 'SIGKILL');
+    assert.notDeepEqual(await ended, [0, null]);
+    // It compares all of its memory, of which most is missing.
+    await eventually('it waits', async () =>
+      readFileSync(`/proc/${pid}/wchan`, 'utf8').includes('userfault'),
+    );
+    assert.equal(readFileSync(log, 'utf8'), before);
+    assert.equal(await assertInOnePlace({ hosts: { one, two }, program }), 'here');
+    for (const keeper of keepers)
+      await eventually('nothing keeps it', async () => processStat(keeper) === undefined);
   });
 });

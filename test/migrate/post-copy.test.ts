@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { eventually } from '../contract/support.ts';
 import { memoryCommand, memoryProgram } from '../fixtures/memory.ts';
 import { withTwoHosts } from '../fixtures/two-hosts.ts';
 
@@ -22,6 +26,34 @@ test('post-copy: a container runs before its memory is there, and every page of 
         assert.equal(await from.box.ok(['ps', '-aq']), '');
         assert.equal(await to.box.ok(['inspect', '--format', '{{.State.CheckpointPath}}', 'm']), '');
       }
+    },
+    { images: ['perl'] },
+  );
+});
+
+const RESTLESS = readFileSync(join(import.meta.dirname, '../fixtures/programs/restless.pl'), 'utf8');
+
+test('post-copy: memory that is moved, freed, emptied or given to a child before it is there is as it must be', async () => {
+  await withTwoHosts(
+    async ({ one, two }) => {
+      const options = ['--network', 'none', '--env', 'MALLOC_MMAP_THRESHOLD_=131072'];
+      const perl = [await one.box.image('perl'), 'perl', '-e', RESTLESS, '96'];
+      await one.box.ok(['run', '-d', '--name', 'm', ...options, ...perl]);
+      const says = async (at: typeof one, line: string): Promise<boolean> =>
+        (await at.box.ok(['logs', 'm'])).split('\n').includes(line);
+      await eventually('it is ready', () => says(one, 'ready'));
+      const command = one.box.start(['migrate', '--mode', 'post-copy', '--bwlimit', '16m', 'm', two.login]);
+      command.stdout?.resume();
+      command.stderr?.resume();
+      const ended = once(command, 'close');
+      const names = ['ps', '--format', '{{.Names}}'];
+      await eventually('it runs there', async () => (await two.box.ok(names)) === 'm');
+      assert.equal(command.exitCode, null, 'memory is under way');
+      for (const round of [1, 2, 3, 4]) {
+        await two.box.ok(['kill', '--signal', 'USR1', 'm']);
+        await eventually(`round ${round} is well`, () => says(two, `done ${round} ok`));
+      }
+      assert.deepEqual(await ended, [0, null]);
     },
     { images: ['perl'] },
   );

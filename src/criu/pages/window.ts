@@ -9,7 +9,7 @@ const LEAST = 256 << 10;
 const MOST = 16 << 20;
 const FIRST = 1 << 20;
 /** Milliseconds for which answers may queue on the link, beyond the time of the way there and back. */
-const QUEUE_MS = 30;
+const QUEUE_MS = 15;
 /** Milliseconds over which the rate is measured. */
 const SPAN_MS = 25;
 

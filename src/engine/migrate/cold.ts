@@ -23,7 +23,7 @@ export async function departCold(departure: Departure): Promise<MoveFigures> {
   const files = await sendFilesEarly(departure);
   const downtime = await handOver(departure, async ({ images, makeLinks }) => {
     const dump = async (): Promise<number> => {
-      const duration = await dumpPages(ctx, container, images, options);
+      const duration = await dumpPages(ctx, container, images, { ...options, restoredHeld: true });
       await makeLinks();
       return duration;
     };

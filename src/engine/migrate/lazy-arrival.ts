@@ -1,28 +1,22 @@
 import { closeSync } from 'node:fs';
-import { forgetLazyPages, lazyPagesCommand, lazyPagesWhole } from '../../criu/lazy-pages.ts';
+import { forgetLazyPages, lazyPagesSocket, noteLazyPagesWhole } from '../../criu/lazy-pages.ts';
 import { lazyRanges } from '../../criu/pages/lazy-ranges.ts';
-import { pageProtocol } from '../../criu/pages/protocol.ts';
-import { servePages } from '../../criu/pages/serve.ts';
-import { requireCriu } from '../../criu/probe.ts';
-import type { Container } from '../../model/container.ts';
+import { type Provider, startProvider } from '../../criu/pages/provider.ts';
+import type { Container, ProcessIdentity } from '../../model/container.ts';
 import { CryopodError, fail, messageOf } from '../../model/errors.ts';
 import { containerById, updateState } from '../../state/containers.ts';
 import { thisProcess } from '../../state/owner.ts';
-import { type DescriptorStream, streamOf } from '../../system/descriptor-stream.ts';
+import { descriptorStore, listenAt } from '../../system/descriptor-passing.ts';
 import { faultPoint } from '../../system/faults.ts';
 import { makeSocketPair } from '../../system/libc.ts';
 import { logWarning } from '../../system/log.ts';
 import { bundleDirectory, checkpointDirectory } from '../../system/store-paths.ts';
+import { providedMemory } from '../../system/userfault.ts';
 import { type PageTaker, takePages } from '../../wire/pages.ts';
 import type { Channel } from '../../wire/wire.ts';
 import type { EngineContext } from '../context.ts';
-import { criuProbe } from '../criu-probe.ts';
-import { endWaitingServer } from '../lazy-pages.ts';
-import { holdServed, killAll, type PagesServer, startPagesServer, untilServing } from '../pages-server.ts';
-import { remotePages } from './remote-pages.ts';
-
-/** The descriptor of CRIU's server on which it asks for pages. */
-const SERVER_END = 3;
+import { endServer } from '../lazy-pages.ts';
+import { killAll, startPagesServer } from '../pages-server.ts';
 
 /** The memory of a container that runs here before it is here. */
 export interface LazyArrival {
@@ -38,10 +32,8 @@ interface Feeding {
   readonly ctx: EngineContext;
   readonly container: Container;
   readonly taker: PageTaker;
-  readonly server: PagesServer;
-  readonly client: DescriptorStream;
-  /** Lets the processes read zeros where memory is missing. */
-  readonly held: Promise<() => void>;
+  readonly keeper: Keeper;
+  readonly provider: Provider;
 }
 
 /** `channel`: on it the source gives the pages (frozen-memory.ts). */
@@ -53,87 +45,99 @@ export function lazyArrival(channel: Channel, pageBytes: number): LazyArrival {
     start: async (ctx, container) => {
       const { id } = container.config;
       const work = bundleDirectory(ctx.store, id);
-      const images = checkpointDirectory(ctx.store, id);
-      const { path: criu, version } = requireCriu(await criuProbe(ctx));
       const taker = takePages(channel, pageBytes);
-      const pages = remotePages(taker, await lazyRanges(images, pageBytes), pageBytes);
       await forgetLazyPages(work);
-      const { server, client } = await startServer({ criu, images, work });
-      const held = holdServed(server);
-      feeding = { ctx, container, taker, server, client, held };
-      updateState(ctx.db, id, { pages: { watcher: thisProcess(), server: server.identity } });
+      const keeper = await startKeeper();
+      updateState(ctx.db, id, { pages: { watcher: thisProcess(), server: keeper.identity } });
       faultPoint('receive.pages');
-      await untilServing(server, work);
-      const protocol = pageProtocol(version, pageBytes);
-      const serving = servePages(client, { protocol, pageBytes, source: pages.source });
-      Promise.all([serving, pages.ended]).catch(async (error: unknown) => {
-        if (server.hasEnded()) return;
-        broken.abort(error);
-        const ending = giveUp({ ctx, container, server });
-        // finish() tries again, and tells.
-        await ending.catch((failure: unknown) => logWarning(messageOf(failure)));
+      const provider: Provider = startProvider({
+        listener: await listenAt(lazyPagesSocket(work)),
+        ranges: await lazyRanges(checkpointDirectory(ctx.store, id), pageBytes),
+        pageBytes,
+        memory: await providedMemory(),
+        ask: (range, urgent) => {
+          taker.ask({ ...range, urgent }).catch((error: unknown) => provider.fail(error));
+        },
+        keep: keeper.keep,
       });
-      pages.source.start();
+      feeding = { ctx, container, taker, keeper, provider };
+      hear(taker, provider).catch(provider.fail);
+      provider.whole.catch(async (error: unknown) => {
+        broken.abort(error);
+        // finish() tries again, and tells.
+        await killNow(ctx, container).catch((failure: unknown) => logWarning(messageOf(failure)));
+      });
     },
     finish: async () => {
       if (feeding === undefined) return fail('INTERNAL', { message: 'no memory was to come' });
-      await finish(feeding, broken.signal);
+      await finish(feeding);
     },
   };
 }
 
-/**
- * CRIU and the shell above it get both ends of the socket: when this process dies, the server does not meet the end of it,
- * which would end it as well, and who waits for pages waits on.
- */
-async function startServer(request: {
-  readonly criu: string;
-  readonly images: string;
-  readonly work: string;
-}): Promise<Pick<Feeding, 'server' | 'client'>> {
-  const [end, own] = await makeSocketPair();
-  const server = startPagesServer(lazyPagesCommand({ ...request, socket: SERVER_END }), [end, own]);
-  closeSync(end);
-  return { server, client: streamOf(own) };
+/** Settles when the source of the pages ends, which is a failure while any are missing. */
+async function hear(taker: PageTaker, provider: Provider): Promise<void> {
+  for (let answer = await taker.next(); answer !== undefined; answer = await taker.next()) {
+    provider.arrived(answer.range, answer.bytes);
+  }
 }
 
+interface Keeper {
+  readonly identity: ProcessIdentity;
+  readonly keep: (descriptor: number) => void;
+  /** Lets go of all. */
+  readonly end: () => void;
+}
+
+/** It has the far end of the socket; 2^31 - 1 seconds are enough. */
+const KEEPER = ['sleep', '2147483647'];
+
 /**
- * While the server lives, processes that touch what is missing wait: they end first. Those of a thaw that is not over are the
- * thaw's own to end.
+ * A process that does nothing but hold what it is given: when this process dies, who waits for memory waits on, instead of
+ * reading zeros, until it has been ended.
  */
-async function giveUp({
-  ctx,
-  container: { config },
-  server,
-}: Pick<Feeding, 'ctx' | 'container' | 'server'>): Promise<void> {
+async function startKeeper(): Promise<Keeper> {
+  const [end, own] = await makeSocketPair();
+  const keeper = startPagesServer(KEEPER, [end, own]);
+  closeSync(end);
+  const { put } = await descriptorStore(own);
+  return {
+    identity: keeper.identity,
+    keep: put,
+    end: () => {
+      endServer(keeper.identity);
+      closeSync(own);
+    },
+  };
+}
+
+/** While anything provides its memory, processes that touch what is missing wait: they end first. */
+async function killNow(ctx: EngineContext, { config }: Container): Promise<void> {
   const now = containerById(ctx.db, config.id);
   if (now !== undefined) await killAll(ctx, now);
-  endWaitingServer(server.identity, bundleDirectory(ctx.store, config.id));
 }
 
-async function finish(
-  { ctx, container, taker, server, client, held }: Feeding,
-  broken: AbortSignal,
-): Promise<void> {
+async function finish({ ctx, container, taker, keeper, provider }: Feeding): Promise<void> {
   const { id, name } = container.config;
   const work = bundleDirectory(ctx.store, id);
-  const release = await held;
-  client.close();
-  // A server whose processes were killed ends as one that has given all.
-  if (!broken.aborted && lazyPagesWhole(work)) {
-    release();
-    // Where the link has broken only now, the source will ask.
-    await taker.end().catch(() => undefined);
-    updateState(ctx.db, id, { pages: undefined });
-    await forgetLazyPages(work);
-    return;
+  const letGo = (): void => {
+    provider.close();
+    keeper.end();
+  };
+  try {
+    await provider.whole;
+  } catch (error) {
+    await killNow(ctx, container);
+    letGo();
+    throw new CryopodError('RESTORE_FAILED', {
+      message: `not all memory of ${name} came: ${messageOf(error)}`,
+      cause: error,
+    });
   }
-  await giveUp({ ctx, container, server });
-  release();
-  throw new CryopodError('RESTORE_FAILED', {
-    message: broken.aborted
-      ? `not all memory of ${name} came: ${messageOf(broken.reason)}`
-      : `not all memory of ${name} came: CRIU's server of pages ended early`,
-    cause: broken.aborted ? broken.reason : undefined,
-  });
+  await noteLazyPagesWhole(work);
+  letGo();
+  // Where the link has broken only now, the source will ask.
+  await taker.end().catch(() => undefined);
+  updateState(ctx.db, id, { pages: undefined });
+  await forgetLazyPages(work);
 }

@@ -37,7 +37,11 @@ export async function departPostCopy(departure: Departure): Promise<MoveFigures>
       departure,
       async ({ images, makeLinks }) => {
         const dump = async (): Promise<number> => {
-          const duration = await dumpPages(ctx, container, images, { ...options, lazy: true });
+          const duration = await dumpPages(ctx, container, images, {
+            ...options,
+            lazy: true,
+            restoredHeld: true,
+          });
           await makeLinks();
           return duration;
         };

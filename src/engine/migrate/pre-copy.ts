@@ -131,7 +131,7 @@ async function sendRest(
   return await handOver(departure, async ({ images, makeLinks }) => {
     onFrozen();
     const dump = async (): Promise<number> => {
-      const duration = await dumpPages(ctx, container, images, { ...options, previous });
+      const duration = await dumpPages(ctx, container, images, { ...options, previous, restoredHeld: true });
       await makeLinks();
       return duration;
     };
