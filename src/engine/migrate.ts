@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Container } from '../model/container.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
 import { linkCommand } from '../wire/link.ts';
-import type { MessageOf, MoveMode } from '../wire/messages.ts';
+import type { MoveMode } from '../wire/messages.ts';
 import type { EngineContext } from './context.ts';
 import { goesOn, isFrozen } from './frozen.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
@@ -10,14 +9,14 @@ import { askPatiently } from './migrate/ask.ts';
 import { chooseMode } from './migrate/choose.ts';
 import { departCold } from './migrate/cold.ts';
 import { type Conversation, converse } from './migrate/conversation.ts';
-import { foundThere } from './migrate/found-there.ts';
 import { sendImage } from './migrate/image-parts.ts';
 import { measureLink } from './migrate/link-speed.ts';
+import { type LookedAt, lookAtMove } from './migrate/look.ts';
 import { choosePacking } from './migrate/packing.ts';
-import { expectMessage, failureMessage } from './migrate/peer.ts';
+import { failureMessage } from './migrate/peer.ts';
 import { departPostCopy } from './migrate/post-copy.ts';
 import { departPreCopy } from './migrate/pre-copy.ts';
-import { migrateFacts, moveRequest } from './migrate/request.ts';
+import { migrateFacts } from './migrate/request.ts';
 import type { Departure, DepartureMode, MigrateOptions, MoveFigures } from './migrate/types.ts';
 import { areWorthRounds } from './plan/migrate/rounds.ts';
 import { migrateFindings } from './plan/migrate.ts';
@@ -60,10 +59,12 @@ export async function migrateContainer(
   return await withContainer(ctx, nameOrId, 'migrate', async (container) => {
     const facts = await migrateFacts(ctx, container);
     refuseObstacles(migrateFindings(container, options, facts));
-    const memory = facts.memoryBytes;
     ctx.progress({ phase: 'ask the target', subject: container.config.name });
     const leaving = inConversation(ctx, options, async (conversation) => {
-      const departure = await prepareDeparture(ctx, container, options, { conversation, memory });
+      const look = { wire: conversation.wire, facts, to: linkOf(options).to, only: false };
+      const looked = await lookAtMove(ctx, container, options, look);
+      refuseObstacles([...looked.there, ...looked.here]);
+      const departure = await prepareDeparture(ctx, container, options, { conversation, looked });
       const { mode, why } = await chooseMode(departure);
       // Before anything of the container: an image may be large.
       if (departure.target.lacksImage) await sendImage(departure);
@@ -86,24 +87,15 @@ export async function migrateContainer(
   });
 }
 
-interface Preparation {
-  readonly conversation: Conversation;
-  /** Bytes. */
-  readonly memory: number;
-}
-
-/** Asks the target, measures the link, and settles how to send. Errors: what the target refuses; those of the link. */
+/** Measures the link, and settles how to send. Errors: those of the link. */
 async function prepareDeparture(
   ctx: EngineContext,
   container: Container,
   options: MigrateOptions,
-  { conversation, memory }: Preparation,
+  { conversation, looked }: { readonly conversation: Conversation; readonly looked: LookedAt },
 ): Promise<Omit<Departure, 'inRounds'>> {
   const link = linkOf(options);
-  const token = randomBytes(16).toString('hex');
-  const request = await moveRequest(ctx, container, options, { token, look: false, memory });
-  const target = await negotiate(conversation, link.to, request);
-  refuseObstacles(foundThere(link.to, target));
+  const { token, bytes, target } = looked;
   const linkRate = await linkSpeed(conversation, link.to, options);
   return {
     ...link,
@@ -115,7 +107,7 @@ async function prepareDeparture(
     linkRate,
     wire: conversation.wire,
     packing: await choosePacking(options, container.state.pid, linkRate),
-    bytes: request.bytes,
+    bytes,
     pastReturn: conversation.pastReturn,
     ask: async () => {
       await conversation.close();
@@ -147,15 +139,6 @@ async function inConversation<T>(
   }
 }
 
-async function negotiate(
-  { wire }: Conversation,
-  to: string,
-  request: MessageOf<'request'>,
-): Promise<MessageOf<'findings'>> {
-  await wire.send(request);
-  return await expectMessage(wire, to, 'findings');
-}
-
 /** Bytes a second; undefined where it was not measured and has no limit. */
 async function linkSpeed(
   { wire }: Conversation,
@@ -175,18 +158,16 @@ export async function migratePreflight(
 ): Promise<readonly Preflight[]> {
   return await withContainer(ctx, nameOrId, 'migrate', async (container: Container) => {
     const facts = await migrateFacts(ctx, container);
-    const here = { input: nameOrId, findings: migrateFindings(container, options, facts) };
     const { to } = linkOf(options);
-    if (container.state.status !== 'running') return [here];
-    return await inConversation(ctx, options, async (conversation) => {
-      const token = randomBytes(16).toString('hex');
-      const request = await moveRequest(ctx, container, options, {
-        token,
-        look: true,
-        memory: facts.memoryBytes,
-      });
-      const findings = foundThere(to, await negotiate(conversation, to, request));
-      return [here, { input: `${nameOrId} at ${to}`, findings }];
+    if (container.state.status !== 'running') {
+      return [{ input: nameOrId, findings: migrateFindings(container, options, facts) }];
+    }
+    return await inConversation(ctx, options, async ({ wire }) => {
+      const { here, there } = await lookAtMove(ctx, container, options, { wire, facts, to, only: true });
+      return [
+        { input: nameOrId, findings: here },
+        { input: `${nameOrId} at ${to}`, findings: there },
+      ];
     });
   });
 }

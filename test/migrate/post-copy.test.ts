@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { run } from '../../src/system/process.ts';
 import { eventually } from '../contract/support.ts';
 import { memoryCommand, memoryProgram } from '../fixtures/memory.ts';
+import { via, withPair } from '../fixtures/moving.ts';
 import { withTwoHosts } from '../fixtures/two-hosts.ts';
 
 test('post-copy: a container runs before its memory is there, and every page of it comes, there and back', async () => {
@@ -57,4 +59,23 @@ test('post-copy: memory that is moved, freed, emptied or given to a child before
     },
     { images: ['perl'] },
   );
+});
+
+/** Open files that no container's memory leaves room for, and no right to have more. */
+const FEW_FILES = ['setpriv', '--bounding-set=-sys_resource', 'prlimit', '--nofile=500:500'];
+
+test('a dry run tells of the mode what a start is refused for', async () => {
+  await withPair(async ({ one, other }) => {
+    const migrate = [...FEW_FILES, ...one.argv, 'migrate', ...via(other)];
+    const refusal = /cannot migrate c with --mode post-copy: CRIU needs \d+ open files .*allows 500/;
+    const looked = await run([...migrate, '--dry-run', '--mode', 'post-copy', 'c']);
+    assert.notEqual(looked.code, 0);
+    assert.match(looked.stdout, refusal);
+    assert.match(looked.stdout, /c cannot be migrated/);
+    const begun = await run([...migrate, '--mode', 'post-copy', 'c']);
+    assert.match(begun.stderr, refusal);
+    assert.match(begun.stderr, /; c goes on running\nHint: Use --mode cold or pre-copy\./);
+    const cold = await run([...migrate, '--dry-run', '--mode', 'cold', 'c']);
+    assert.equal(cold.code, 0, cold.stdout);
+  });
 });

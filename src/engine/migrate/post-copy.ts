@@ -1,4 +1,4 @@
-import { fail, messageOf } from '../../model/errors.ts';
+import { messageOf } from '../../model/errors.ts';
 import { openRuntime } from '../../runtime/runtime.ts';
 import { hostFacts } from '../../runtime/spec/host.ts';
 import { logInfo, logWarning } from '../../system/log.ts';
@@ -19,10 +19,9 @@ import { restoreCommand } from './words.ts';
 
 /**
  * Freezes a container, sends all of it but the memory, lets it run at the target, and gives the target the pages of the frozen
- * processes until it has them all. Errors: MIGRATION_REFUSED; those of a hand-over.
+ * processes until it has them all. Errors: those of a round, of a hand-over.
  */
 export async function departPostCopy(departure: Departure): Promise<MoveFigures> {
-  refuseLazily(departure);
   const { ctx, container, options, packing, wire, to } = departure;
   const { name } = container.config;
   logWarning(
@@ -97,15 +96,6 @@ function beginSending({ ctx, container, wire, bytes }: Departure): Sending {
 const FILES_PER_MIB = 2;
 /** And for all else. */
 const OTHER_FILES = 500;
-
-function refuseLazily(departure: Departure): void {
-  const why = whyNotLazily(departure);
-  if (why === undefined) return;
-  fail('MIGRATION_REFUSED', {
-    message: `cannot migrate ${departure.container.config.name} with --mode post-copy: ${why}`,
-    hint: 'Use --mode cold or pre-copy.',
-  });
-}
 
 /** Why a container cannot move before its memory; undefined where it can. */
 export function whyNotLazily({

@@ -2,7 +2,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ArchiveWriter } from '../../archive/types.ts';
 import type { StreamedDelta } from '../../criu/delta/stream-delta.ts';
-import { fail } from '../../model/errors.ts';
 import { beginOperation, endOperation } from '../../state/journal.ts';
 import { tempBeside } from '../../system/durable.ts';
 import { faultPoint } from '../../system/faults.ts';
@@ -28,13 +27,6 @@ const MAX_ROUNDS = 15;
 /** Sends memory and files in rounds while the container runs, and what is left while it is frozen. */
 export async function departPreCopy(departure: Departure): Promise<MoveFigures> {
   const { ctx, container } = departure;
-  const why = await whyNotInRounds(departure);
-  if (why !== undefined) {
-    fail('NO_SPACE', {
-      message: `cannot migrate ${container.config.name} with --mode pre-copy: ${why}`,
-      hint: 'Free some space, or use --mode cold or post-copy.',
-    });
-  }
   const writer = writerOf(departure, 'send');
   await heardOut(departure.wire, departure.to, () =>
     writeKnownMembers(ctx, container, { withImage: false }, writer),

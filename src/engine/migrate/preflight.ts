@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MEMBER, MEMBER_DIRECTORY } from '../../archive/members.ts';
 import { openRuntime } from '../../runtime/runtime.ts';
 import { listImages } from '../../state/images.ts';
+import { freeBytes } from '../../system/space.ts';
 import type { MessageOf } from '../../wire/messages.ts';
 import type { Wire } from '../../wire/wire.ts';
 import type { EngineContext } from '../context.ts';
@@ -11,6 +12,7 @@ import { viewOf } from '../import-archive.ts';
 import type { WantedImage } from '../import-image.ts';
 import { lazyAbility } from '../lazy-pages.ts';
 import { networksOf } from '../network/moving.ts';
+import { arrivalFindings } from '../plan/migrate/arrival.ts';
 import { addressMoveFindings } from '../plan/preflight/address-move.ts';
 import { passes, refuseObstacles } from '../plan/preflight/finding.ts';
 
@@ -49,11 +51,13 @@ export async function lookAtRequest(
   const view = await viewOf(place, SOURCE_NAME, undefined);
   const settled = await settleAddresses(ctx, view, choice);
   const target = await networksOf(ctx, view.networks ?? {});
+  const { imageId } = view.config;
+  const present = listImages(ctx.db).some(({ id }) => id === imageId);
+  const room = { bytes: request.bytes, free: await freeBytes(ctx.store.root), directory: ctx.store.root };
   const findings = [
-    ...(await findingsOf(ctx, view, settled)),
+    ...arrivalFindings(await findingsOf(ctx, view, settled), room),
     ...addressMoveFindings({ ...request.address, source: request.address.networks, target }),
   ];
-  const present = listImages(ctx.db).some(({ id }) => id === view.config.imageId);
   const { runtime, cgroupManager } = view.config;
   const lazy = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager })).catch(
     () => undefined,

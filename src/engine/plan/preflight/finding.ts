@@ -23,6 +23,7 @@ export type CheckName =
   | 'connections'
   | 'locks'
   | 'freeze'
+  | 'mode'
   | 'space';
 
 /** One thing that a preflight found out about an operation that has not begun. */
