@@ -105,6 +105,30 @@ export function decodeMessage<S extends MessageSchema>(bytes: Uint8Array, schema
   return Object.fromEntries(values) as Message<S>;
 }
 
+/** A number of a message, and the bytes that hold it. */
+export interface Placed {
+  readonly value: bigint;
+  /** Where they begin. */
+  readonly at: number;
+  readonly length: number;
+}
+
+/** The fields of one message that are varints, by ID; of one that occurs twice the last, which counts. Fails with IMAGE_INVALID. */
+export function placesOf(bytes: Uint8Array): ReadonlyMap<number, Placed> {
+  const places = new Map<number, Placed>();
+  const cursor: Cursor = { bytes, at: 0 };
+  while (cursor.at < bytes.length) {
+    const tag = Number(readVarint(cursor));
+    const at = cursor.at;
+    if ((tag & 7) !== 0) skip(cursor, tag & 7);
+    else {
+      const value = readVarint(cursor);
+      places.set(Math.floor(tag / 8), { value, at, length: cursor.at - at });
+    }
+  }
+  return places;
+}
+
 type FieldsById = ReadonlyMap<number, { readonly name: string; readonly field: Field }>;
 
 const indexed = new WeakMap<MessageSchema, FieldsById>();

@@ -1,11 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { type CriuOptions, criuRuntimeFlags, writeCriuConfig } from '../criu/options.ts';
+import { narrowWindows } from '../criu/tcp-streams.ts';
 import type { Container } from '../model/container.ts';
+import { messageOf } from '../model/errors.ts';
 import { establishedConnections } from '../network/connections.ts';
 import { shmDirectory } from '../rootfs/shm.ts';
 import { saveShm } from '../rootfs/shm-archive.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
+import { logInfo } from '../system/log.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import { criuConfigPath, shmArchivePath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
@@ -71,7 +74,17 @@ export async function dumpPages(
       signal: ctx.signal,
     }),
   );
+  if (tcpEstablished) await letSegmentsGrow(images);
   return monotonicMicroseconds() - begun;
+}
+
+/** What fails here costs restored connections speed alone, and must not cost the container its checkpoint. */
+async function letSegmentsGrow(images: string): Promise<void> {
+  try {
+    await narrowWindows(images);
+  } catch (error) {
+    logInfo(`restored connections may send small segments: ${messageOf(error)}`);
+  }
 }
 
 /**
@@ -118,7 +131,7 @@ function hasInnerConnections(pid: number): boolean {
 
 /**
  * Lets CRIU write the container's processes into the existing directory `images`, beside the content of /dev/shm and the
- * addresses that they know. CRIU's dump is the last step: once it has succeeded, nothing more can fail here. On failure
+ * addresses that they know. CRIU's dump is the last step: once it has succeeded, nothing more fails here. On failure
  * the processes run on, also where they were `frozen` already, and the error explains why (CHECKPOINT_FAILED). Gives the
  * runtime's microseconds.
  */
@@ -167,6 +180,7 @@ export async function dump(
         signal: ctx.signal,
       }),
     );
+    if (tcpEstablished) await letSegmentsGrow(images);
     return monotonicMicroseconds() - begun;
   } finally {
     // Where CRIU was killed, its processes may have been thawed already.

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
+import { runOk } from '../../src/system/process.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 const SERVER = join(import.meta.dirname, '../fixtures/programs/slow-server.pl');
@@ -190,3 +192,48 @@ test('a container that is left running keeps the connections that it has not acc
       await assertAnswered(asked);
     }
   }));
+
+/** How much the container's kernel sends at once over its only connection. */
+async function segmentBytes(box: Sandbox): Promise<number> {
+  const pid = await box.ok(['inspect', '--format', '{{.State.Pid}}', 'c']);
+  const connections = await runOk(['nsenter', `--net=/proc/${pid}/ns/net`, 'ss', '-tinH'], 'ask for it');
+  const [, bytes] = / mss:(\d+) /.exec(connections) ?? assert.fail(connections);
+  return Number(bytes);
+}
+
+test('restored connections send in segments of the size that they had, after the first answer', () =>
+  withSandbox(async (box) => {
+    const program = ['nc', '-ll', '-p', '7000', '-e', 'cat'];
+    await box.ok(['run', '-d', '--name', 'c', await box.image('busybox'), ...program]);
+    const host = await box.ok(['inspect', '--format', '{{.NetworkSettings.IPAddress}}', 'c']);
+    const client = await waitFor(async () => {
+      const socket = connect(7000, host);
+      return await once(socket, 'connect').then(
+        () => socket,
+        () => undefined,
+      );
+    }, 20_000);
+    const echo = async (): Promise<void> => {
+      client?.write('x');
+      await once(client ?? assert.fail('nobody listens'), 'data');
+    };
+    await echo();
+    const before = await segmentBytes(box);
+    for (const commands of [
+      [FREEZE, THAW],
+      [exportTo(box), ['rm', 'c'], importFrom(box)],
+    ]) {
+      for (const command of commands) await box.ok(command);
+      await echo();
+      await reachesSegments(box, before);
+    }
+    client?.destroy();
+  }));
+
+/** The answer to the echo may be on its way. */
+const reachesSegments = async (box: Sandbox, bytes: number): Promise<void> => {
+  assert.ok(
+    await waitFor(async () => (await segmentBytes(box)) === bytes, 5000),
+    `not ${bytes} but ${await segmentBytes(box)}`,
+  );
+};
