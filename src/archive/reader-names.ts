@@ -102,6 +102,9 @@ function fileRole(name: string): MemberRole | undefined {
   }
 }
 
+/** Whether the member is read into memory by whoever uses it. */
+export const isCapped = (name: string): boolean => CAPS[name] !== undefined;
+
 /** Some members are read into memory: fails with ARCHIVE_INVALID where one is, or claims to be, too large for that. */
 export function checkMemberSize(name: string, size: number): void {
   const cap = CAPS[name];

@@ -6,7 +6,7 @@ import { sha256OfFd } from '../system/sha256.ts';
 import { type ByteSource, describeSource, failInterrupted, openArchive } from './decompressor.ts';
 import { type ArchiveSums, MEMBER, type MemberDigest, PARENT_LINK } from './members.ts';
 import { append, type MemberFiles, memberFiles } from './reader-files.ts';
-import { checkMemberSize, type PlacedMember, placeMember } from './reader-names.ts';
+import { checkMemberSize, isCapped, type PlacedMember, placeMember } from './reader-names.ts';
 import { checkSums, parseSums } from './sums.ts';
 import { quoteName, tarReader } from './tar-reader.ts';
 import type { MemberEntry, MemberSource, UnpackedArchive, UnpackRequest } from './types.ts';
@@ -185,6 +185,22 @@ function countBytes(reading: Reading, name: string, bytes: number): void {
   });
 }
 
+/** Content that a program writes and checks. */
+async function writeBeside(
+  reading: Reading,
+  name: string,
+  writeInto: Required<MemberEntry>['writeInto'] & {},
+): Promise<MemberDigest> {
+  const file = await reading.files.create(name);
+  try {
+    const size = await writeInto(file, reading.request.maxBytes - reading.bytes);
+    countBytes(reading, name, size);
+    return { name, size };
+  } finally {
+    await file.close();
+  }
+}
+
 async function readContent(
   reading: Reading,
   entry: MemberEntry,
@@ -193,6 +209,9 @@ async function readContent(
   const { name } = member;
   const { source, files } = reading;
   const isWanted = isWritten(reading, member);
+  if (isWanted && entry.writeInto !== undefined && !isCapped(name)) {
+    return await writeBeside(reading, name, entry.writeInto);
+  }
   const isLarge = entry.size !== undefined && entry.size > SMALL_MEMBER;
   const hash = isWanted && isLarge && source.isChecked === true ? undefined : createHash('sha256');
   const kept: Buffer[] = [];

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { ArchiveCompression, MemberDigest } from './members.ts';
 
 /** Where an archive goes: a path that is replaced when it is complete, or an open file or pipe such as standard output. */
@@ -62,6 +63,12 @@ export interface MemberEntry {
   readonly size: number | undefined;
   /** Where a symbolic link points. */
   readonly target: string;
+  /**
+   * In place of {@link MemberSource.content}, where it is there: lets a program write all of the content, at most so many bytes,
+   * into a file, so that none of it passes through this process, and holds it against its checks. Gives the bytes. Errors: those
+   * of the source; NO_SPACE.
+   */
+  readonly writeInto?: ((file: FileHandle, most: number) => Promise<number>) | undefined;
 }
 
 /** Members one after another, in one pass. Nothing of it is trusted. All fail with ARCHIVE_INVALID, or as their source does. */

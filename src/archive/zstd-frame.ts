@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fail } from '../model/errors.ts';
-import { run } from '../system/process.ts';
+import { type RunResult, run } from '../system/process.ts';
 import { failWriter } from './writer-errors.ts';
 import type { ArchiveOutput } from './writer-output.ts';
 
@@ -41,16 +41,21 @@ export async function zstdFrame(
   });
   clearInterval(timer);
   if (!result.ok) failWriter(result, output.place(), signal);
-  const size = SIZE.exec(result.stderr)?.[1];
+  return sizeTold(result, output.place().what);
+}
+
+/** How many bytes a zstd has read that was told to say so (-vv). Fails with PROGRAM_FAILED. */
+export function sizeTold({ stderr }: Pick<RunResult, 'stderr'>, what: string): number {
+  const size = SIZE.exec(stderr)?.[1];
   if (size !== undefined) return Number(size);
   return fail('PROGRAM_FAILED', {
-    message: `could not write ${output.place().what}: zstd does not tell how much it has read`,
-    hint: 'Export with --compress gzip or none, or bring a zstd between 1.3 and 1.5.',
+    message: `could not write ${what}: zstd does not tell how much it has read`,
+    hint: 'Choose --compress none, or bring a zstd between 1.3 and 1.5.',
   });
 }
 
 /** About how much of its input a running program has read (proc_pid_io(5)). */
-function bytesRead(pid: number | undefined): number {
+export function bytesRead(pid: number | undefined): number {
   try {
     const read = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1];
     return Math.max(0, Number(read ?? 0) - SLACK_BYTES);

@@ -2,7 +2,7 @@ import { PARENT_LINK } from '../../archive/members.ts';
 import type { MemberEntry, MemberSource } from '../../archive/types.ts';
 import type { Channel, Wire } from '../../wire/wire.ts';
 import { CHANNEL } from './channels.ts';
-import { unpacked } from './packer.ts';
+import { unpacked, unpackInto } from './packer.ts';
 import { expectMessage } from './peer.ts';
 
 async function* plain(channel: Channel): AsyncGenerator<Buffer> {
@@ -33,9 +33,21 @@ export function memberSource(wire: Wire, peer: string): MemberSource {
         current = nothing();
         return { kind, name, size: 0, target: kind === 'link' ? PARENT_LINK.target : '' };
       }
-      current = packed === 'zstd' ? unpacked(channel) : plain(channel);
-      return { kind, name, size: undefined, target: '' };
+      const file = { kind, name, size: undefined, target: '' } as const;
+      if (packed === 'none') {
+        current = plain(channel);
+        return file;
+      }
+      // Begun only where it is read: otherwise a program takes all of it.
+      current = unpacked(channel);
+      const writeInto: MemberEntry['writeInto'] = (to, most) => {
+        current = nothing();
+        return unpackInto(channel, to, most);
+      };
+      return { ...file, writeInto };
     },
     drain: async () => undefined,
+    // Whatever is packed; the rest has sums.
+    isChecked: true,
   };
 }

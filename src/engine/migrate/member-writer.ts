@@ -9,7 +9,7 @@ import { PIPE_BYTES, type Pumped, pump } from '../../archive/writer-pump.ts';
 import { enlargePipe, makePipe } from '../../system/libc.ts';
 import type { Wire } from '../../wire/wire.ts';
 import { CHANNEL } from './channels.ts';
-import { openPacker } from './packer.ts';
+import { packFrom } from './packer.ts';
 import type { Packing } from './types.ts';
 
 /** Content of fewer bytes is not worth a program to compress it. */
@@ -50,17 +50,23 @@ export function memberWriter(wire: Wire, { packing, progress }: MemberWriterOpti
   };
   const addFrom = async (name: string, fd: number): Promise<void> => {
     await announce(name, 'file', packing);
-    const packer = packing === 'none' ? channel : await openPacker(channel);
+    if (packing === 'zstd') {
+      const before = total;
+      const size = await packFrom(fd, channel, (bytes) => progress?.(before + bytes));
+      count(size);
+      digests.push({ name, size });
+      return;
+    }
     const pumped: Pumped = await pump(fd, async (bytes) => {
-      await packer.write(bytes);
+      await channel.write(bytes);
       count(bytes.length);
     });
-    await packer.end();
+    await channel.end();
     digests.push({ name, ...pumped });
   };
   const sums = (): ArchiveSums => {
     const members = [...digests];
-    return { version: 1, members, sha256: digestOfMembers(members) };
+    return { version: 2, members, sha256: digestOfMembers(members) };
   };
   return {
     sums,

@@ -11,6 +11,7 @@ import { errnoOf, fail } from '../../model/errors.ts';
 import { applyRound } from '../../rootfs/rounds/apply-round.ts';
 import { decodePaths } from '../../rootfs/rounds/write-round.ts';
 import { syncFileSystem } from '../../system/durable.ts';
+import { freeBytes } from '../../system/space.ts';
 import { throughPipe } from '../../system/through-pipe.ts';
 import { type RoundMember, roundMember } from './round-members.ts';
 
@@ -56,13 +57,19 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
       (fd) => applyRound(copy, fd, gone, `the files of ${tree}`),
     );
   };
-  const takeMemory = async (source: MemberSource, name: string): Promise<void> => {
+  const takeMemory = async (
+    { content }: MemberSource,
+    { writeInto }: MemberEntry,
+    name: string,
+  ): Promise<void> => {
     if (memory.length === memoryRounds) memory.push(await makeRound(directory, memory.length + 1));
     const file = await memberFiles(memory.at(-1) ?? directory).create(name);
     try {
-      for (let part = await source.content(); part !== undefined; part = await source.content()) {
-        await append(file, name, part);
-      }
+      if (writeInto !== undefined) await writeInto(file, await freeBytes(directory));
+      else
+        for (let part = await content(); part !== undefined; part = await content()) {
+          await append(file, name, part);
+        }
     } finally {
       await file.close();
     }
@@ -82,16 +89,13 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
   const take = async (from: MemberSource, entry: MemberEntry): Promise<boolean> => {
     const member = roundMember(entry);
     if (member === undefined) return false;
-    const { source, digest } = summed(from);
-    await takeMember(source, entry, member);
+    const { source, entry: same, digest } = summed(from, entry);
+    await takeMember(source, same, member);
     if (entry.kind === 'file' && member.kind !== 'sums') unsure.push(await digest(entry.name));
     return true;
   };
-  const takeMember = async (
-    source: MemberSource,
-    { name }: MemberEntry,
-    member: RoundMember,
-  ): Promise<void> => {
+  const takeMember = async (source: MemberSource, entry: MemberEntry, member: RoundMember): Promise<void> => {
+    const { name } = entry;
     switch (member.kind) {
       case 'files':
         return await takeTree(source, member.tree);
@@ -99,7 +103,7 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
         removed.set(member.tree, decodePaths(await wholeContent(source, name)));
         return;
       case 'memory':
-        return await takeMemory(source, member.name);
+        return await takeMemory(source, entry, member.name);
       case 'sums':
         checkSums(parseSums((await wholeContent(source, name)).toString('utf8')), unsure);
         unsure = [];
@@ -126,25 +130,36 @@ export function takenRounds(directory: string, onRound: (number: number) => Prom
 
 interface SummedMember {
   readonly source: MemberSource;
-  /** Reads the rest of the content past. */
+  readonly entry: MemberEntry;
+  /** Reads the rest of the content past. Without a hash where a program wrote the content, and checked it. */
   readonly digest: (name: string) => Promise<MemberDigest>;
 }
 
 /** Hashes the content of one member on its way. */
-function summed(from: MemberSource): SummedMember {
+function summed(from: MemberSource, entry: MemberEntry): SummedMember {
   const hash = createHash('sha256');
   let size = 0;
+  let isHashed = true;
   const content = async (): Promise<Buffer | undefined> => {
     const part = await from.content();
     if (part !== undefined) hash.update(part);
     size += part?.length ?? 0;
     return part;
   };
+  const { writeInto } = entry;
+  const writeCounted: MemberEntry['writeInto'] =
+    writeInto &&
+    (async (file, most) => {
+      size = await writeInto(file, most);
+      isHashed = false;
+      return size;
+    });
   return {
     source: { ...from, content },
+    entry: { ...entry, writeInto: writeCounted },
     digest: async (name) => {
       while ((await content()) !== undefined);
-      return { name, size, sha256: hash.digest('hex') };
+      return { name, size, ...(isHashed ? { sha256: hash.digest('hex') } : {}) };
     },
   };
 }
