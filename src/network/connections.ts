@@ -54,19 +54,23 @@ const LOOSE_STATES: Readonly<Record<string, string>> = {
  * are among them, since CRIU treats them alike. Sockets without a process (closing by themselves) are left out, as CRIU
  * does not see them. Cheap where there is none: two small files are read.
  */
-export function establishedConnections(initPid: number): TcpConnection[] {
+export const establishedConnections = (initPid: number): TcpConnection[] =>
+  heldConnections(initPid).map(({ fd: _, ...connection }) => connection);
+
+/** The same with the descriptor by which the process holds each. */
+export function heldConnections(initPid: number): (TcpConnection & { readonly fd: number })[] {
   const sockets = new Map<string, Omit<TcpConnection, 'pid' | 'process'>>();
   for (const { inode, stateNumber, ends } of tcpSockets(initPid)) {
     const state = CONNECTED_STATES[stateNumber];
     if (state !== undefined && inode !== '0') sockets.set(`socket:[${inode}]`, { ...endsOf(ends), state });
   }
   if (sockets.size === 0) return [];
-  const found: TcpConnection[] = [];
+  const found: (TcpConnection & { readonly fd: number })[] = [];
   for (const { pid, name } of processTree(initPid)) {
-    for (const link of openFiles(pid)) {
+    for (const { fd, link } of openFiles(pid)) {
       const socket = sockets.get(link);
       if (socket === undefined) continue;
-      found.push({ ...socket, pid, process: name });
+      found.push({ ...socket, pid, process: name, fd });
       // Shared by several processes or descriptors: the first one names it.
       sockets.delete(link);
     }
@@ -145,11 +149,11 @@ function readIfThere(path: string): string {
 }
 
 /** What the descriptors of a process point to; nothing when it ends meanwhile. */
-function openFiles(pid: number): string[] {
+function openFiles(pid: number): { readonly fd: number; readonly link: string }[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
       try {
-        return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+        return [{ fd: Number(fd), link: readlinkSync(`/proc/${pid}/fd/${fd}`) }];
       } catch (error) {
         if (vanished(error)) return [];
         throw error;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
@@ -44,6 +44,7 @@ interface Asked {
 
 function ask({ address }: Server): Asked {
   const socket = connect({ host: address, port: 7000, allowHalfOpen: true });
+  sockets.add(socket);
   socket.pause();
   socket.write(`${ANSWER}\n`);
   // It is told to whoever asks for the answer.
@@ -78,6 +79,13 @@ const looseStates = ({ pid }: Server): string[] =>
     .map((line) => line.trim().split(/\s+/))
     .filter(([, , , state, , , , , , inode]) => inode === '0' && state !== '06')
     .map(([, , , state = '']) => state);
+
+/** A socket that is left open keeps the test's process from ending. */
+const sockets = new Set<Socket>();
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+});
 
 const reaches = async (what: string, condition: () => boolean): Promise<void> =>
   assert.ok(await waitFor(condition, 20_000), `not reached: ${what}`);
@@ -174,7 +182,6 @@ test('a connection that is not accepted in time is told of and lost, and the con
     await server.box.ok(THAW);
     await rm(server.wait);
     await assertAnswered(ask(server));
-    socket.destroy();
   }));
 
 test('a container that is left running keeps the connections that it has not accepted', () =>
@@ -201,7 +208,7 @@ async function segmentBytes(box: Sandbox): Promise<number> {
   return Number(bytes);
 }
 
-test('restored connections send in segments of the size that they had, after the first answer', () =>
+test('connections go on from a checkpoint, a named one and an archive, in segments of the size that they had after the first answer', () =>
   withSandbox(async (box) => {
     const program = ['nc', '-ll', '-p', '7000', '-e', 'cat'];
     await box.ok(['run', '-d', '--name', 'c', await box.image('busybox'), ...program]);
@@ -213,21 +220,23 @@ test('restored connections send in segments of the size that they had, after the
         () => undefined,
       );
     }, 20_000);
+    assert.ok(client !== undefined, 'nobody listens');
     const echo = async (): Promise<void> => {
-      client?.write('x');
-      await once(client ?? assert.fail('nobody listens'), 'data');
+      client.write('x');
+      await once(client, 'data');
     };
+    sockets.add(client);
     await echo();
     const before = await segmentBytes(box);
     for (const commands of [
       [FREEZE, THAW],
+      [[...FREEZE.slice(0, -1), '--tag', 'one', 'c'], THAW, ['checkpoint', 'rm', 'c@one']],
       [exportTo(box), ['rm', 'c'], importFrom(box)],
     ]) {
       for (const command of commands) await box.ok(command);
       await echo();
       await reachesSegments(box, before);
     }
-    client?.destroy();
   }));
 
 /** The answer to the echo may be on its way. */

@@ -15,12 +15,13 @@ const IN_CGROUP_V2 = `
   umount --recursive /sys/fs/cgroup
   mount -t cgroup2 none /sys/fs/cgroup
   "$@" --runtime crun run -d --name c -p 127.0.0.1:0:80 localhost/busybox:latest \\
-    sh -c 'i=0; while true; do i=$((i+1)); echo $i > /count; sleep 0.05; done' > /dev/null
+    sh -c 'nc -ll -p 9 -e cat & mkfifo f; exec 4<>f; (until nc 127.0.0.1 9 <f; do sleep 0.1; done) & i=0; while true; do i=$((i+1)); echo $i > /count; sleep 0.05; done' > /dev/null
   until "$@" exec c test -s /count; do :; done
+  until "$@" exec c grep -q ' 01 ' /proc/net/tcp; do :; done
   "$@" exec c cat /count
-  "$@" container checkpoint c > /dev/null
+  "$@" container checkpoint --tcp-established c > /dev/null
   "$@" inspect --format '{{.OCIRuntime}} {{.State.Status}} {{.State.Checkpointed}}' c
-  "$@" container restore c > /dev/null
+  "$@" container restore --tcp-established c > /dev/null
   "$@" exec c cat /count
   "$@" rm -f -t 0 c > /dev/null
   set +e
@@ -28,7 +29,7 @@ const IN_CGROUP_V2 = `
   echo $?
 `;
 
-test('a container of crun is frozen and thawed, and a command that is not there ends with 127', async () => {
+test('a container of crun is frozen and thawed with its connections, and a command that is not there ends with 127', async () => {
   await withSandbox(async (box) => {
     const command = ['-m', '--propagation', 'private', 'sh', '-c', IN_CGROUP_V2, 'sh', ...box.argv];
     const shell = spawn('unshare', command, { stdio: ['ignore', 'pipe', 'pipe'] });

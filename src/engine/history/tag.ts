@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { dumpStatsIfAny } from '../../criu/stats.ts';
 import { checkTag, isStored, type NamedCheckpoint } from '../../model/checkpoint.ts';
 import type { Container } from '../../model/container.ts';
+import { abandonConnections } from '../../network/abandon.ts';
 import { checkpointByName } from '../../state/checkpoints.ts';
 import { amendOperation, beginOperation, endOperation } from '../../state/journal.ts';
 import { undoOnFailure } from '../../system/cleanup.ts';
@@ -18,6 +19,7 @@ import { withLinkRemaps } from '../export-links.ts';
 import { endUnlessFrozen, goesOn, killFrozen, told, whileFrozen } from '../frozen.ts';
 import { untilPagesAreIn } from '../lazy-pages.ts';
 import { noteConnections } from '../network/connections-file.ts';
+import { processLives } from '../observe.ts';
 import { refuseCheckpoint } from '../plan/checkpoint.ts';
 import { refuseObstacles } from '../plan/preflight/finding.ts';
 import { withContainer } from '../with-container.ts';
@@ -175,6 +177,8 @@ export async function endAtTag(
 ): Promise<void> {
   const { id } = container.config;
   const images = checkoutTemp(ctx.store, id);
+  // They would stay in the namespace without their processes, in the way of a restore.
+  if (processLives(container)) await abandonConnections(container.state.pid);
   await killFrozen(ctx, container);
   faultPoint('history.ended');
   await checkoutCheckpoint(entryDirectory(ctx.store, id, tag), images);
