@@ -111,7 +111,7 @@ async function prepareDeparture(
     pastReturn: conversation.pastReturn,
     ask: async () => {
       await conversation.close();
-      return await askPatiently(link, token);
+      return await askPatiently({ ...link, patience: options.timeout }, token);
     },
   };
 }
@@ -126,8 +126,8 @@ async function inConversation<T>(
   options: MigrateOptions,
   work: (conversation: Conversation) => Promise<T>,
 ): Promise<T> {
-  const { bwlimit } = options;
-  const conversation = await converse({ ...linkOf(options), bwlimit, signal: ctx.signal });
+  const { bwlimit, timeout: patience } = options;
+  const conversation = await converse({ ...linkOf(options), bwlimit, patience, signal: ctx.signal });
   try {
     return await work(conversation);
   } catch (error) {

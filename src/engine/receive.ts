@@ -58,6 +58,7 @@ async function takeIn(
   request: MessageOf<'request'>,
   { trust }: ReceiveOptions,
 ): Promise<void> {
+  wire.setPatience(request.patience);
   if (request.name !== undefined) checkName(request.name, 'container');
   await withScratch(ctx.store, async (directory) => {
     const asked = choiceOf(request, trust);

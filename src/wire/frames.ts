@@ -2,9 +2,10 @@ import { fail } from '../model/errors.ts';
 
 /**
  * A frame: kind (1 byte), zero (1), channel (2), length (4), then that many bytes; numbers big-endian. Messages are JSON on
- * channel 0. Data of a channel may be cut into frames anywhere; an end frame, which is empty, closes one part of it.
+ * channel 0. Data of a channel may be cut into frames anywhere; an end frame, which is empty, closes one part of it. A frame
+ * `alive`, on channel 0 and empty, says that its sender lives.
  */
-export const FRAME_KIND = { message: 1, data: 2, end: 3 } as const;
+export const FRAME_KIND = { message: 1, data: 2, end: 3, alive: 4 } as const;
 
 export type FrameKind = keyof typeof FRAME_KIND;
 
@@ -15,7 +16,7 @@ export const MAX_CHANNEL = 63;
 export const MAX_MESSAGE_BYTES = 4 << 20;
 export const MAX_DATA_BYTES = 1 << 20;
 
-/** What a frame parser finds. Data comes as it arrives, also parts of a frame. */
+/** What a frame parser finds, beside signs of life. Data comes as it arrives, also parts of a frame. */
 export type FrameEvent =
   | { readonly kind: 'message'; readonly bytes: Buffer }
   | { readonly kind: 'data'; readonly channel: number; readonly bytes: Buffer }
@@ -44,7 +45,7 @@ export function frameHeader(kind: FrameKind, channel: number, length: number): B
 }
 
 function maxLength(kind: FrameKind): number {
-  if (kind === 'end') return 0;
+  if (kind === 'end' || kind === 'alive') return 0;
   return kind === 'message' ? MAX_MESSAGE_BYTES : MAX_DATA_BYTES;
 }
 
@@ -61,7 +62,7 @@ function parseHeader(bytes: Buffer): Header {
   }
   const channel = bytes.readUInt16BE(2);
   const length = bytes.readUInt32BE(4);
-  if (channel > MAX_CHANNEL || (kind === 'message') !== (channel === 0)) {
+  if (channel > MAX_CHANNEL || (kind === 'message' || kind === 'alive') !== (channel === 0)) {
     return invalid(`a frame is for channel ${channel}`);
   }
   if (length > maxLength(kind)) return invalid(`a frame claims ${length} bytes`);
@@ -97,6 +98,7 @@ export function frameParser(): FrameParser {
     left -= part.length;
     if (left === 0) current = undefined;
     if (kind === 'end') return { kind, channel };
+    if (kind === 'alive') return undefined;
     if (kind === 'data') return part.length === 0 ? undefined : { kind, channel, bytes: part };
     parts.push(part);
     if (current !== undefined) return undefined;

@@ -65,6 +65,8 @@ const SCHEMAS = {
       publishes: v.boolean(),
     }),
     options: thawOptions,
+    /** Seconds without a sign of life after which each side takes the other for lost. */
+    patience: v.pipe(count, v.minValue(1), v.maxValue(86_400)),
     /** About what will come, uncompressed bytes. */
     bytes: v.object({ memory: count, files: count }),
   }),

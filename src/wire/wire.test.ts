@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { isCryopodError } from '../model/errors.ts';
+import { HEADER_BYTES } from './frames.ts';
+import type { LifeOptions } from './life.ts';
 import { linkCommand } from './link.ts';
 import { limitedTo } from './pace.ts';
 import { openWire, type Wire } from './wire.ts';
@@ -14,10 +16,10 @@ interface Pair {
 }
 
 /** Two wires that lead to each other. */
-async function withPair(work: (pair: Pair) => Promise<void>): Promise<void> {
+async function withPair(work: (pair: Pair) => Promise<void>, life: LifeOptions = {}): Promise<void> {
   const [there, back] = [new PassThrough(), new PassThrough()];
-  const one = openWire({ input: back, output: there });
-  const other = openWire({ input: there, output: back });
+  const one = openWire({ input: back, output: there }, { life });
+  const other = openWire({ input: there, output: back }, { life });
   try {
     await work({ one, other, raw: there });
   } finally {
@@ -128,4 +130,51 @@ test('the command of a link is ssh, or words split as rsync splits them', () => 
   ]) {
     assert.throws(bad, (error) => isCryopodError(error, 'USAGE'));
   }
+});
+
+/** Short ticks; a test that is kept from running for three of them must not fail. */
+const TICKS: LifeOptions = { patience: 3, tickMs: 20 };
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('who has nothing to say gives signs of life, and is not taken for lost', async () => {
+  await withPair(async ({ one, other }) => {
+    const receiving = one.receive();
+    await until(() => one.sentBytes() >= 10 * HEADER_BYTES && other.sentBytes() >= 10 * HEADER_BYTES);
+    await other.send({ type: 'probe' });
+    assert.equal((await receiving).type, 'probe');
+    assert.deepEqual([one.isLifeless(), other.isLifeless()], [false, false]);
+  }, TICKS);
+});
+
+test('a side that says nothing at all is lost, to whoever reads and to whoever writes', async () => {
+  for (const isWriting of [false, true]) {
+    // Nobody reads it, so that what is written soon waits.
+    const output = new PassThrough({ highWaterMark: 1 });
+    const wire = openWire({ input: new PassThrough(), output }, { life: TICKS });
+    const work = isWriting ? wire.channel(1).write(Buffer.alloc(1 << 20)) : wire.receive();
+    await assert.rejects(work, (error) => {
+      assert.ok(isCryopodError(error, 'LINK_LOST'));
+      assert.match(error.message, /given up after 3 s without a sign of life/);
+      return true;
+    });
+    assert.equal(wire.isLifeless(), true);
+    await wire.ended;
+  }
+});
+
+test('a side that is not being read is not lost', async () => {
+  await withPair(async ({ one, other }) => {
+    const sending = (async () => {
+      for (let i = 0; i < 3; i += 1) await one.channel(1).write(Buffer.alloc(1000, 'x'));
+      await one.channel(1).end();
+    })();
+    // It gives signs of life, and reads nothing.
+    await until(() => other.sentBytes() >= 10 * HEADER_BYTES);
+    assert.equal((await readPart(other, 1)).length, 3000);
+    await sending;
+    assert.equal(other.isLifeless(), false);
+  }, TICKS);
 });

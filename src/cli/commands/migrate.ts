@@ -5,6 +5,7 @@ import { migrateContainer, migratePreflight } from '../../engine/migrate.ts';
 import { requireAll } from '../../engine/select.ts';
 import { settleMove } from '../../engine/settle-move.ts';
 import { fail } from '../../model/errors.ts';
+import { PATIENCE } from '../../wire/life.ts';
 import { printFindingsOf } from '../container/findings.ts';
 import { JOBS_FLAG, passThrough } from '../container/jobs.ts';
 import { readMigrateFlags } from '../container/migrate-flags.ts';
@@ -74,6 +75,12 @@ export const command = defineCommand({
     name: { short: 'n', type: 'string', value: 'NAME', help: 'Its name there' },
     settle: { type: 'bool', help: 'Ask the other host about containers that are in doubt' },
     tcpEstablished: { type: 'bool', help: 'Keep established TCP connections' },
+    timeout: {
+      type: 'uint',
+      value: 'SECONDS',
+      default: PATIENCE,
+      help: 'Without a sign of life of the other host after which the link counts as broken',
+    },
     via: { type: 'string', value: 'COMMAND', help: 'Instead of ssh: a command that leads to the other host' },
   }),
   args: { min: 1 },

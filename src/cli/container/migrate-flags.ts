@@ -13,6 +13,7 @@ export interface MigrateFlags {
   readonly mode: string;
   readonly name: string | undefined;
   readonly tcpEstablished: boolean;
+  readonly timeout: number;
   readonly via: string | undefined;
 }
 
@@ -26,8 +27,17 @@ function oneOf<T extends string>(flag: string, values: readonly T[], given: stri
   );
 }
 
+/** Seconds: both sides give a sign of life in each. */
+const SHORTEST_PATIENCE = 3;
+const LONGEST_PATIENCE = 86_400;
+
 /** Errors: USAGE. */
 export function readMigrateFlags(flags: MigrateFlags): Omit<MigrateOptions, 'host'> {
+  const { timeout } = flags;
+  if (timeout < SHORTEST_PATIENCE || timeout > LONGEST_PATIENCE) {
+    const range = `must be ${SHORTEST_PATIENCE} to ${LONGEST_PATIENCE} seconds`;
+    fail('USAGE', { message: `invalid --timeout "${timeout}": ${range}` });
+  }
   return {
     ...flags,
     mode: oneOf('mode', MODES, flags.mode),

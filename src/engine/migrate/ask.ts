@@ -11,7 +11,7 @@ const PAUSE_MS = 1000;
  * where the container runs. Errors: those of the last try.
  */
 export async function askPatiently(
-  link: { readonly to: string; readonly command: readonly string[] },
+  link: { readonly to: string; readonly command: readonly string[]; readonly patience: number },
   token: string,
 ): Promise<MessageOf<'outcome'>> {
   const begun = performance.now();

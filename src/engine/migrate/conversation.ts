@@ -22,6 +22,8 @@ export interface ConversationOptions {
   readonly command: readonly string[];
   /** Bytes a second. */
   readonly bwlimit?: number | undefined;
+  /** Seconds without a sign of life; the default is that of the wire. */
+  readonly patience?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +32,13 @@ const UNDO_LIMIT_MS = 10_000;
 const THAW_LIMIT_MS = 60_000;
 
 /** Opens a link and says hello. Errors: LINK_LOST, PEER_INVALID, PROGRAM_MISSING, INTERRUPTED. */
-export async function converse({ to, command, bwlimit, signal }: ConversationOptions): Promise<Conversation> {
+export async function converse({
+  to,
+  command,
+  bwlimit,
+  patience,
+  signal,
+}: ConversationOptions): Promise<Conversation> {
   const link = await openLink(command);
   const breaking = new AbortController();
   const interrupt = (): void => breaking.abort(signal.reason);
@@ -42,11 +50,11 @@ export async function converse({ to, command, bwlimit, signal }: ConversationOpt
     limit = THAW_LIMIT_MS;
   };
   const pace = bwlimit === undefined ? unlimited : limitedTo(bwlimit);
-  const wire = openWire(link.ends, { pace, signal: breaking.signal });
+  const wire = openWire(link.ends, { pace, signal: breaking.signal, life: { patience } });
   const close = async (): Promise<void> => {
     ignoreInterruptions();
     wire.close();
-    await link.close(limit);
+    await link.close(wire.isLifeless() ? 0 : limit);
   };
   let greeted = false;
   const explained = (error: unknown) => explain(link, to, error, greeted);
@@ -66,16 +74,18 @@ export async function converse({ to, command, bwlimit, signal }: ConversationOpt
 const WORDS_LIMIT_MS = 2000;
 
 /** How errors of a wire begin, which knows no names. */
-const NAMELESS = /^the link to the other side (?:has ended|broke: [^;]*)/;
+const NAMELESS =
+  /^the link to the other side (?:has ended|broke: [^;]*|(was given up after \d+ s without a sign of life))/;
 
 async function explain(link: Link, to: string, error: unknown, greeted: boolean): Promise<unknown> {
   if (!isCryopodError(error, 'LINK_LOST')) return error;
   const limit = new Promise<undefined>((resolve) => setTimeout(resolve, WORDS_LIMIT_MS, undefined).unref());
-  const result = await Promise.race([link.ended, limit]);
+  const lifeless = NAMELESS.exec(error.message)?.[1];
+  const result = lifeless === undefined ? await Promise.race([link.ended, limit]) : undefined;
   const words = result === undefined ? '' : `: ${wordsOf(result)}`;
   const hint = `cryopod must be installed there and work over the link: try ${link.command.slice(0, -1).join(' ')} version`;
   const told = new CryopodError('LINK_LOST', {
-    message: error.message.replace(NAMELESS, `the link to ${to} has ended${words}`),
+    message: error.message.replace(NAMELESS, `the link to ${to} ${lifeless ?? 'has ended'}${words}`),
     hint: greeted ? error.hint : hint,
     cause: error,
   });

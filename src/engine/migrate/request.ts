@@ -50,7 +50,7 @@ export async function moveRequest(
 ): Promise<MessageOf<'request'>> {
   const { config, state } = container;
   const bundle = await readFile(join(bundleDirectory(ctx.store, config.id), 'config.json'), 'utf8');
-  const { name, tcpEstablished, fileLocks, ignoreCpu } = options;
+  const { name, tcpEstablished, fileLocks, ignoreCpu, timeout } = options;
   const files = await fileBytes(ctx, container, { ignoreRootfs: false, ignoreVolumes: false });
   return {
     type: 'request',
@@ -64,6 +64,7 @@ export async function moveRequest(
     networks: JSON.stringify(state.networks),
     address: await addressOf(ctx, container, tcpEstablished),
     options: { tcpEstablished, fileLocks, ignoreCpu },
+    patience: timeout,
     bytes: { memory, files },
   };
 }

@@ -60,5 +60,8 @@ async function outcomeOf(ctx: EngineContext, token: string): Promise<MessageOf<'
 function endWaiting(ctx: EngineContext, id = ''): void {
   const watcher = containerById(ctx.db, id)?.state.pages?.watcher;
   if (watcher === undefined || watcher.pid === process.pid) return;
-  if (isAlive(watcher.pid, watcher.pidStart)) process.kill(watcher.pid, 'SIGTERM');
+  if (!isAlive(watcher.pid, watcher.pidStart)) return;
+  process.kill(watcher.pid, 'SIGTERM');
+  // One that stands still would not hear it.
+  process.kill(watcher.pid, 'SIGCONT');
 }

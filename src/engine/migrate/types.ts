@@ -26,6 +26,8 @@ export interface MigrateOptions {
   readonly compress: Packing | 'auto';
   /** Of pre-copy. */
   readonly maxRounds: number;
+  /** Seconds without a sign of life of the target after which the link counts as broken, and for the target the other way. */
+  readonly timeout: number;
 }
 
 /** One container on its way: what every mode works with at the source. The caller holds the container's lock. */
