@@ -11,15 +11,15 @@ import { departCold } from './migrate/cold.ts';
 import { type Conversation, converse } from './migrate/conversation.ts';
 import { sendImage } from './migrate/image-parts.ts';
 import { measureLink } from './migrate/link-speed.ts';
-import { type LookedAt, lookAtMove } from './migrate/look.ts';
+import { foundHere, type LookedAt, lookAtMove } from './migrate/look.ts';
 import { choosePacking } from './migrate/packing.ts';
 import { failureMessage } from './migrate/peer.ts';
 import { departPostCopy } from './migrate/post-copy.ts';
 import { departPreCopy } from './migrate/pre-copy.ts';
 import { migrateFacts } from './migrate/request.ts';
 import type { Departure, DepartureMode, MigrateOptions, MoveFigures } from './migrate/types.ts';
+import { errorInOwnWords } from './plan/migrate/own-words.ts';
 import { areWorthRounds } from './plan/migrate/rounds.ts';
-import { migrateFindings } from './plan/migrate.ts';
 import { refuseObstacles } from './plan/preflight/finding.ts';
 import type { Preflight } from './preflight/checkpoint.ts';
 import { withContainer } from './with-container.ts';
@@ -58,7 +58,7 @@ export async function migrateContainer(
   await untilPagesAreIn(ctx, nameOrId);
   return await withContainer(ctx, nameOrId, 'migrate', async (container) => {
     const facts = await migrateFacts(ctx, container);
-    refuseObstacles(migrateFindings(container, options, facts));
+    refuseObstacles(foundHere(container, options, facts));
     ctx.progress({ phase: 'ask the target', subject: container.config.name });
     const leaving = inConversation(ctx, options, async (conversation) => {
       const look = { wire: conversation.wire, facts, to: linkOf(options).to, only: false };
@@ -80,7 +80,8 @@ export async function migrateContainer(
     try {
       return await leaving;
     } catch (error) {
-      throw (await isFrozen(ctx, container)) ? error : goesOn(ctx, container, error, 'MIGRATION_FAILED');
+      const told = errorInOwnWords(error);
+      throw (await isFrozen(ctx, container)) ? told : goesOn(ctx, container, told, 'MIGRATION_FAILED');
     } finally {
       ctx.progress({ phase: 'migrate', subject: container.config.name, done: true });
     }
@@ -160,7 +161,7 @@ export async function migratePreflight(
     const facts = await migrateFacts(ctx, container);
     const { to } = linkOf(options);
     if (container.state.status !== 'running') {
-      return [{ input: nameOrId, findings: migrateFindings(container, options, facts) }];
+      return [{ input: nameOrId, findings: foundHere(container, options, facts) }];
     }
     return await inConversation(ctx, options, async ({ wire }) => {
       const { here, there } = await lookAtMove(ctx, container, options, { wire, facts, to, only: true });

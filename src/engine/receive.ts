@@ -1,6 +1,5 @@
 import type { Container } from '../model/container.ts';
 import { fail, messageOf } from '../model/errors.ts';
-import { checkName } from '../model/ids.ts';
 import { advanceArrival, arrivalOf, beginArrival } from '../state/arrivals.ts';
 import { monotonicMicroseconds } from '../system/clock.ts';
 import { faultPoint } from '../system/faults.ts';
@@ -21,6 +20,7 @@ import { answerSettle } from './migrate/settle-arrival.ts';
 import { takeContainer } from './migrate/take-members.ts';
 import type { Arrival, Arrived } from './migrate/types.ts';
 import { announceAddress } from './network/hand-over.ts';
+import { errorInOwnWords } from './plan/migrate/own-words.ts';
 
 export interface ReceiveOptions {
   readonly ends: WireEnds;
@@ -45,7 +45,7 @@ export async function receiveContainer(ctx: EngineContext, options: ReceiveOptio
     if (message.type === 'settle') await answerSettle(ctx, wire, message.token);
     else await takeIn(ctx, wire, message, options);
   } catch (error) {
-    await wire.send(failureMessage(error)).catch(() => undefined);
+    await wire.send(failureMessage(errorInOwnWords(error))).catch(() => undefined);
     throw error;
   } finally {
     wire.close();
@@ -59,7 +59,6 @@ async function takeIn(
   { trust }: ReceiveOptions,
 ): Promise<void> {
   wire.setPatience(request.patience);
-  if (request.name !== undefined) checkName(request.name, 'container');
   await withScratch(ctx.store, async (directory) => {
     const asked = choiceOf(request, trust);
     const { choice, lacking } = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
@@ -136,7 +135,7 @@ async function settleIn(arrival: Arrival, { archive, lazy }: Arrived): Promise<v
       return;
     }
     advanceArrival(ctx.db, token, 'prepared', 'aborted');
-    advanceArrival(ctx.db, token, 'committed', 'failed', messageOf(error));
+    advanceArrival(ctx.db, token, 'committed', 'failed', messageOf(errorInOwnWords(error)));
     throw error;
   } finally {
     ctx.signal.removeEventListener('abort', stop);

@@ -8,14 +8,16 @@ export const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
-/** Refuses names that podman refuses (they end up in paths and host names). */
+/** What is wrong with a name that podman refuses (they end up in paths and host names); undefined where it is fine. */
+export const nameProblem = (name: string, what: string): string | undefined =>
+  NAME.test(name)
+    ? undefined
+    : `${what} name "${name}": names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument`;
+
+/** Refuses such names. */
 export function checkName(name: string, what: string): string {
-  if (!NAME.test(name)) {
-    fail('USAGE', {
-      message: `${what} name "${name}": names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument`,
-    });
-  }
-  return name;
+  const message = nameProblem(name, what);
+  return message === undefined ? name : fail('USAGE', { message });
 }
 
 export const isFullId = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);

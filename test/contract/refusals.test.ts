@@ -88,6 +88,12 @@ const RESTORE_REFUSALS: readonly Refusal[] = [
     // podman 4.3 looks for the file first.
     differs: true,
   },
+  {
+    args: ['-i', '/nowhere/c.tar', '-n', 'a/b'],
+    says: 'container name "a/b": names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument',
+    // podman 4.3 looks for the file first.
+    differs: true,
+  },
   { args: ['-i', '/nowhere/c.tar', '-a'], says: 'cannot use --import with --all or --latest', differs: true },
   { args: ['-i', '/nowhere/c.tar', '-l'], says: 'cannot use --import with --all or --latest', differs: true },
   {

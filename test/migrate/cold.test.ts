@@ -126,6 +126,17 @@ test('what cannot move is refused before anything is frozen, in words of both ho
       taken.stderr,
       /the target: .*the container name "c" is already in use.*; c goes on running\n/,
     );
+    await one.ok([...VOLUME, 'sleep', '1000']);
+    await other.ok(['volume', 'create', 'data']);
+    const volume = await one.cryopod([...MOVE, ...via(other), 'v']);
+    assert.match(
+      volume.stderr,
+      /the target: volume with name data already exists; v goes on running\nHint: Remove it there if nobody needs it: cryopod volume rm data\n/,
+    );
+    await other.ok(['volume', 'rm', 'data']);
+    const named = await one.cryopod([...MOVE, '--name', 'a/b', ...via(other), 'v']);
+    assert.match(named.stderr, /the target: container name "a\/b": names must match .*; v goes on running\n/);
+    await one.ok(['rm', '-f', '-t', '0', 'v']);
     const missing = await one.cryopod([...MOVE, '--via', 'false', 'c']);
     assert.match(missing.stderr, /the link to the target has ended: false ended with exit status 1/);
     const shell = await one.cryopod([...MOVE, '--via', 'echo Welcome', 'c']);

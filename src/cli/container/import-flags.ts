@@ -1,5 +1,6 @@
 import type { ArchiveSource } from '../../archive/types.ts';
 import { fail } from '../../model/errors.ts';
+import { checkName } from '../../model/ids.ts';
 import type { PortMapping } from '../../model/network.ts';
 import { parsePorts } from '../parse/options/ports.ts';
 
@@ -67,6 +68,7 @@ export function readImportFlags(flags: ImportFlags): {
   } else if (flags.names.length > 0) {
     fail('USAGE', { message: 'cannot use --import with positional arguments' });
   }
+  if (flags.name !== undefined) checkName(flags.name, 'container');
   if (tcpEstablished && flags.name !== undefined) {
     fail('USAGE', { message: '--tcp-established cannot be used with --name' });
   }

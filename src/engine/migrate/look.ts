@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Container } from '../../model/container.ts';
 import type { MessageOf } from '../../wire/messages.ts';
 import type { EngineContext } from '../context.ts';
+import { findingInOwnWords } from '../plan/migrate/own-words.ts';
 import { type MigrateFacts, migrateFindings } from '../plan/migrate.ts';
 import type { Finding } from '../plan/preflight/finding.ts';
 import type { Conversation } from './conversation.ts';
@@ -28,6 +29,13 @@ export interface LookedAt {
   readonly there: readonly Finding[];
 }
 
+/** What can be told here before the target is asked. */
+export const foundHere = (
+  container: Container,
+  options: MigrateOptions,
+  facts: MigrateFacts,
+): readonly Finding[] => migrateFindings(container, options, facts).map(findingInOwnWords);
+
 /** Tells the target what is to come, and hears what it thinks of it. Errors: those of the link. */
 export async function lookAtMove(
   ctx: EngineContext,
@@ -46,7 +54,7 @@ export async function lookAtMove(
     token,
     bytes,
     target,
-    here: [...migrateFindings(container, options, facts), ...(await departureFindings(known))],
+    here: [...foundHere(container, options, facts), ...(await departureFindings(known))],
     there: foundThere(to, target),
   };
 }

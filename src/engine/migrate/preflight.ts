@@ -13,6 +13,7 @@ import type { WantedImage } from '../import-image.ts';
 import { lazyAbility } from '../lazy-pages.ts';
 import { networksOf } from '../network/moving.ts';
 import { arrivalFindings } from '../plan/migrate/arrival.ts';
+import { findingInOwnWords } from '../plan/migrate/own-words.ts';
 import { addressMoveFindings } from '../plan/preflight/address-move.ts';
 import { passes, refuseObstacles } from '../plan/preflight/finding.ts';
 
@@ -64,7 +65,7 @@ export async function lookAtRequest(
   );
   await wire.send({
     type: 'findings',
-    findings: findings.map((finding) => ({ ...finding })),
+    findings: findings.map((finding) => ({ ...findingInOwnWords(finding) })),
     lacksImage: !present,
     lazy: lazy?.criu === true && lazy.runtime.able,
   });

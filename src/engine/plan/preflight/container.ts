@@ -1,4 +1,5 @@
 import type { NetworkConfig } from '../../../model/container.ts';
+import { nameProblem } from '../../../model/ids.ts';
 import type { PortMapping } from '../../../model/network.ts';
 import { type Finding, obstacle, ok, warning } from './finding.ts';
 import type { ImportCheckOptions, ImportFacts } from './types.ts';
@@ -26,13 +27,16 @@ export function volumeFindings(
   );
 }
 
-/** Name and ID must be free; under another name the container gets another ID. */
+/** Name and ID must be free, and the name one that a container may have; under another name the container gets another ID. */
 export function nameFindings({ archive, holders }: ImportFacts, options: ImportCheckOptions): Finding[] {
   const name = options.name ?? archive.config.name;
   const { id } = archive.config;
   const hint = `Give another name with --name, or remove it first: cryopod rm ${holders.name?.name ?? holders.id?.name ?? name}`;
   const found: Finding[] = [];
-  if (holders.name !== undefined) {
+  const problem = nameProblem(name, 'container');
+  if (problem !== undefined) {
+    found.push(obstacle('name', 'USAGE', problem));
+  } else if (holders.name !== undefined) {
     const sentence = `creating container storage: the container name "${name}" is already in use by ${holders.name.id}. You have to remove that container to be able to reuse that name: that name is already in use`;
     found.push(obstacle('name', 'NAME_IN_USE', sentence, hint));
   } else {

@@ -112,6 +112,14 @@ const ROWS: readonly Row[] = [
     words: /"other" is already in use/,
   },
   {
+    what: 'the new name is none',
+    facts: {},
+    options: { name: 'a/b' },
+    check: 'name',
+    code: 'USAGE',
+    words: /^container name "a\/b": names must match/,
+  },
+  {
     what: 'the ID is taken',
     facts: { holders: { id: { id: 'a1'.repeat(32), name: 'renamed' } } },
     check: 'id',
