@@ -18,13 +18,16 @@ import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { dumpLogPath } from './bundle-files.ts';
 import { checkpointFacts } from './checkpoint-facts.ts';
 import { holdsImages, replaceCheckpoint } from './checkpoint-files.ts';
+import { cleanUpEnded } from './cleanup.ts';
 import type { EngineContext } from './context.ts';
 import { type DeltaParent, makeDelta } from './delta-images.ts';
 import { type DumpOptions, dump } from './dump.ts';
+import { takeEnd } from './exit-command.ts';
 import { goesOn } from './frozen.ts';
 import { hasEndedContainer } from './go-on.ts';
 import { holdForFreeze } from './hold-connections.ts';
 import { untilPagesAreIn } from './lazy-pages.ts';
+import { processLives } from './observe.ts';
 import { type CheckpointOptions, refuseCheckpoint } from './plan/checkpoint.ts';
 import { forgetPreCheckpoints } from './pre-checkpoint-files.ts';
 import { findPrevious } from './previous.ts';
@@ -88,6 +91,8 @@ export async function checkpointLocked(
     }
     await rm(images, { recursive: true, force: true });
     endOperation(ctx.db, entry);
+    // Its own end, which the monitor has left to this command.
+    if (!processLives(container)) await cleanUpEnded(ctx, await settleExit(ctx, container));
     throw goesOn(ctx, container, error, 'CHECKPOINT_FAILED');
   });
   await finishCheckpoint(ctx, container, { images, delta: delta && { ...delta, entry } }, options);
@@ -108,6 +113,7 @@ async function holdAndDump(
   const freeze = (): Promise<void> => openRuntime(ctx.store, runtime, { cgroupManager }).pause(id);
   const frozen = await holdForFreeze(ctx, container, { ...options, freeze });
   faultPoint('checkpoint.held');
+  if (!options.leaveRunning) await takeEnd(ctx, id);
   const duration = await dump(ctx, container, images, { ...options, frozen });
   if (options.leaveRunning) ctx.signal.throwIfAborted();
   return duration;

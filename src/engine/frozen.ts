@@ -6,6 +6,7 @@ import { endOperation } from '../state/journal.ts';
 import { undoOnFailure } from '../system/cleanup.ts';
 import { faultPoint } from '../system/faults.ts';
 import type { EngineContext } from './context.ts';
+import { takeEnd } from './exit-command.ts';
 import { goOnRunning } from './go-on.ts';
 import { holdForFreeze } from './hold-connections.ts';
 import { interruptedOr } from './interruption.ts';
@@ -56,11 +57,12 @@ export async function endUnlessFrozen(
   if (!(await isFrozen(ctx, container))) endOperation(ctx.db, entry);
 }
 
-/** Ends the processes of a frozen container without letting them run again. May be repeated. */
+/** Ends the processes of a frozen container without letting them run again; the caller settles their end. May be repeated. */
 export async function killFrozen(ctx: EngineContext, container: Container): Promise<void> {
   if (!processLives(container)) return;
   const { id } = container.config;
   const runtime = runtimeOf(ctx, container);
+  await takeEnd(ctx, id);
   await runtime.kill(id, SIGKILL, { all: true });
   // With the freezer of cgroup v1 they meet the signal when they are thawed.
   if ((await runtime.state(id))?.status === 'paused') await runtime.resume(id);

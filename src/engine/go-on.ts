@@ -10,6 +10,7 @@ import { bundleDirectory, checkpointDirectory } from '../system/store-paths.ts';
 import { endIsLogged } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { removeCriuScratch } from './criu-scratch.ts';
+import { giveEndBack } from './exit-command.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { processLives } from './observe.ts';
 
@@ -44,6 +45,7 @@ export async function goOnRunning(ctx: EngineContext, { config, state }: Contain
   const bundle = bundleDirectory(ctx.store, config.id);
   await untilLeftAlone(bundle);
   await removeCriuScratch(bundle);
+  await giveEndBack(ctx, config.id);
   const runtime = openRuntime(ctx.store, config.runtime, { cgroupManager: config.cgroupManager });
   // CRIU freezes them by their cgroup, and leaves them so where it is killed.
   if (state.status === 'running' && (await runtime.state(config.id))?.status === 'paused') {

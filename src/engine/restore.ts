@@ -24,7 +24,7 @@ import { holdsImages } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { removeCriuScratch } from './criu-scratch.ts';
-import { exitCommand } from './exit-command.ts';
+import { exitCommand, giveEndBack } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
 import { untilLeftAlone } from './go-on.ts';
 import { fetchExported } from './import-archive.ts';
@@ -131,6 +131,7 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
     const holdings = await connected();
     faultPoint('restore.mounted');
     await refuseLinkedRemaps(ctx, container, images);
+    await giveEndBack(ctx, id);
     ctx.signal.throwIfAborted();
     const criuEnvironment = await writeCriuConfig(criuConfigPath(ctx.store, id), {
       tcpClose: options.tcpClose,

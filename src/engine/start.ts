@@ -11,7 +11,7 @@ import { faultPoint } from '../system/faults.ts';
 import { bootId, processStat } from '../system/procfs.ts';
 import { criuConfigPath } from './bundle-files.ts';
 import type { EngineContext } from './context.ts';
-import { exitCommand } from './exit-command.ts';
+import { exitCommand, giveEndBack } from './exit-command.ts';
 import { forgetLinkRemaps } from './export-links.ts';
 import { freeConnections } from './network/connections-file.ts';
 import { recordedAsActive } from './observe.ts';
@@ -63,6 +63,7 @@ export async function startLocked(
     ctx.signal.throwIfAborted();
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     await rm(criuConfigPath(ctx.store, id), { force: true });
+    await giveEndBack(ctx, id);
     const creating = createInMonitor({
       store: ctx.store,
       runtime,

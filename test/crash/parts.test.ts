@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -69,7 +70,20 @@ const VERBS: Readonly<Record<string, Verb>> = {
 /** Of the command itself, or what it started for the container. */
 function atWork(box: Sandbox, command: number, part: Part): ProcessStat[] {
   const fits = ({ name }: ProcessStat): boolean => PARTS[part].test(name);
-  return [...processTree(command).filter(fits), ...processesWorkingOn(box.directory, PARTS[part])];
+  const found = [...processTree(command).filter(fits), ...processesWorkingOn(box.directory, PARTS[part])];
+  // It is called for much else, which is over before it could be killed.
+  return part === 'the runtime'
+    ? found.filter(({ pid }) => /\0(?:checkpoint|restore)\0/.test(wordsOf(pid)))
+    : found;
+}
+
+function wordsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    // It has ended.
+    return '';
+  }
 }
 
 /** Runs a command and kills a part of it `after` milliseconds after that has begun; true when it was there. */
