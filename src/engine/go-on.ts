@@ -3,6 +3,7 @@ import type { Container } from '../model/container.ts';
 import { fail } from '../model/errors.ts';
 import { clearCriuLock } from '../network/criu-lock.ts';
 import { holdNetwork, releaseNetwork } from '../network/hold.ts';
+import { endAbandoned } from '../runtime/cancel-dump.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { waitFor } from '../system/clock.ts';
 import { processesWorkingOn } from '../system/procfs.ts';
@@ -30,7 +31,10 @@ export async function untilLeftAlone(
   signal?: AbortSignal,
   workers: RegExp = WORKERS,
 ): Promise<void> {
-  const isLeft = (): boolean => processesWorkingOn(bundle, workers).length === 0;
+  const isLeft = (): boolean => {
+    endAbandoned(bundle);
+    return processesWorkingOn(bundle, workers).length === 0;
+  };
   const left = await waitFor(isLeft, WORKERS_LIMIT_MS, signal);
   if (left === undefined) {
     const [first] = processesWorkingOn(bundle, workers);

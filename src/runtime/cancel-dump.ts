@@ -1,7 +1,7 @@
 import { errnoOf } from '../model/errors.ts';
 import { waitFor } from '../system/clock.ts';
 import { run } from '../system/process.ts';
-import { processesWorkingOn } from '../system/procfs.ts';
+import { processesWorkingOn, tracerOf } from '../system/procfs.ts';
 
 /** CRIU, also through the loader of a private copy. */
 const CRIU = /^(?:criu|ld-linux)/;
@@ -40,16 +40,49 @@ export async function cancelDump(images: string, dump: Promise<unknown>): Promis
 }
 
 /**
+ * Ends processes of CRIU that work on something at or below `path` and have lost the CRIU that was to trace them: it was killed
+ * just when it had forked one to try the kernel (CRIU criu/kerndat.c), which then asked another to trace it and stopped. Nobody
+ * will let it go on, and it holds the socket at which the runtime waits. Idempotent.
+ */
+export function endAbandoned(path: string): void {
+  for (const { pid, state } of processesWorkingOn(path, CRIU)) {
+    if (state !== 't') continue;
+    const tracer = tracerOf(pid);
+    if (tracer === undefined || !CRIU.test(tracer.name)) signalIfThere(pid);
+  }
+}
+
+function signalIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** Milliseconds between looks for them. */
+const ABANDONED_MS = 1000;
+
+/** Runs a dump into `images` that must not wait for a process that CRIU has abandoned. */
+export async function withoutAbandoned<T>(images: string, dump: Promise<T>): Promise<T> {
+  const timer = setInterval(() => endAbandoned(images), ABANDONED_MS);
+  try {
+    return await dump;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/**
  * After a dump that failed: waits for a CRIU whose runtime was killed, then ends what a CRIU that was killed has left. The
  * processes by which it tries the kernel wait for it, stopped, for good (CRIU criu/kerndat.c). `leader`: the first process
  * of the dump's session.
  */
 export async function endSession(images: string, leader: number | undefined): Promise<void> {
   if (leader === undefined) return;
-  await waitFor(() => processesWorkingOn(images, CRIU).length === 0, Number.POSITIVE_INFINITY);
-  try {
-    process.kill(-leader, 'SIGKILL');
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
-  }
+  await waitFor(() => {
+    endAbandoned(images);
+    return processesWorkingOn(images, CRIU).length === 0;
+  }, Number.POSITIVE_INFINITY);
+  signalIfThere(-leader);
 }

@@ -8,7 +8,7 @@ import { unmountTree } from '../system/mounts.ts';
 import { type RunOptions, type RunResult, run } from '../system/process.ts';
 import { runtimeStateDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
-import { CANCELLABLE, cancelDump, endSession } from './cancel-dump.ts';
+import { CANCELLABLE, cancelDump, endSession, withoutAbandoned } from './cancel-dump.ts';
 import { criuLogDetails } from './criu-log.ts';
 import { execInContainer } from './exec.ts';
 import { flavorOf, type RuntimeFlavor } from './flavor.ts';
@@ -171,7 +171,7 @@ async function checkpoint(
     CANCELLABLE,
   );
   if (socket !== undefined) closeSync(socket);
-  const { ok, message } = await untilCancelled(request, dump);
+  const { ok, message } = await withoutAbandoned(request.imagePath, untilCancelled(request, dump));
   if (ok) return;
   await endSession(request.imagePath, session);
   throw new CryopodError('CHECKPOINT_FAILED', {

@@ -45,6 +45,12 @@ export function processStat(pid: number): ProcessStat | undefined {
   };
 }
 
+/** Who traces a process (proc_pid_status(5), TracerPid); undefined: nobody. */
+export function tracerOf(pid: number): ProcessStat | undefined {
+  const tracer = Number(/^TracerPid:\t(\d+)$/m.exec(readOrUndefined(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
+  return tracer === 0 ? undefined : processStat(tracer);
+}
+
 /** True while this very process lives (not a later one with the same PID, not a zombie). */
 export function isAlive(pid: number, startTime: string): boolean {
   if (pid <= 0) return false;
