@@ -6,6 +6,7 @@ import { messageOf } from '../model/errors.ts';
 import { holdNetwork } from '../network/hold.ts';
 import { namespaceExists } from '../network/namespace.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
+import { removeOwnCgroup } from '../runtime/own-cgroup.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { containerById } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
@@ -145,6 +146,7 @@ async function repairStart(
 async function deleteFromRuntime(ctx: EngineContext, { config }: Container): Promise<void> {
   const { id, runtime, cgroupManager } = config;
   await openRuntime(ctx.store, runtime, { cgroupManager }).delete(id, { force: true });
+  removeOwnCgroup(config);
 }
 
 async function repairCheckpoint(
