@@ -4,10 +4,11 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FaultPoint } from '../../src/system/faults.ts';
+import { eventually } from '../contract/support.ts';
 import { generator, SEED } from '../fixtures/random.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { PASSES } from './passes.ts';
-import { COUNT, IMAGE } from './support.ts';
+import { assertCountsOn, COUNT, IMAGE, lastCount, TALK } from './support.ts';
 import { assertUndone, begin, counted, interrupted, isRunning, seen, VERBS, type Verb } from './verbs.ts';
 
 const SIZE = 100_000_000;
@@ -46,8 +47,8 @@ const COMPLETES: readonly FaultPoint[] = [
   'history.ended',
 ];
 
-/** Only containers with deleted files that have other names pass the first, and only an export the second. */
-const RARE: readonly FaultPoint[] = ['export.linked', 'pre-checkpoint.archived'];
+/** Only containers with deleted files that have other names pass the first, only an export the second, only connections the third. */
+const RARE: readonly FaultPoint[] = ['export.linked', 'pre-checkpoint.archived', 'hold.draining'];
 
 for (const verb of VERBS) {
   test(`${verb.name} that is interrupted at any durable step is undone, or done`, async () => {
@@ -70,6 +71,26 @@ for (const verb of VERBS) {
     });
   });
 }
+
+test('a checkpoint and an export that are interrupted while connections come to rest are undone', async () => {
+  await withSandbox(async (box) => {
+    const command = ['sh', '-c', TALK.replace('echo $i', 'echo "0 $i"')];
+    await begin(box, 'running', { ...SMALL, command });
+    await eventually('it has a connection', async () =>
+      (await box.ok(['exec', 'c', 'netstat', '-t'])).includes('ESTABLISHED'),
+    );
+    for (const verb of VERBS.filter(({ name }) => name === 'checkpoint' || name === 'export')) {
+      for (const signal of ['sigint', 'sigterm']) {
+        const before = await seen(box);
+        const words = [...verb.command(box, SMALL), '--tcp-established'];
+        const result = await box.cryopod(words, { CRYOPOD_FAULT: `hold.draining:${signal}` });
+        assert.equal(result.code, 130, result.stderr);
+        await assertUndone(box, verb, before, result);
+        await assertCountsOn(box, lastCount(box));
+      }
+    }
+  });
+});
 
 const MOMENTS = 2;
 /** Milliseconds that the longest of the commands takes. */

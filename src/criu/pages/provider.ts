@@ -68,14 +68,20 @@ export function startProvider(options: ProviderOptions): Provider {
       else provide(space.process, event.descriptor, space.missing.copy());
     }
   };
+  /** A process that forks all the time must not use up descriptors. */
+  const forgetGone = (): void => {
+    const living = spaces.filter(({ gone }) => !gone);
+    for (const { descriptor } of spaces.filter(({ gone }) => gone)) closeSync(descriptor);
+    spaces.splice(0, spaces.length, ...living);
+  };
   const listen = async (): Promise<void> => {
     while (failure === undefined) {
-      const living = spaces.filter(({ gone }) => !gone);
-      const lacking = living.filter(({ missing }) => !missing.isEmpty());
+      forgetGone();
+      const lacking = spaces.filter(({ missing }) => !missing.isEmpty());
       if (restorer.isOver() && lacking.length === 0) return;
-      const descriptors = [...restorer.descriptors(), ...living.map(({ descriptor }) => descriptor)];
+      const descriptors = [...restorer.descriptors(), ...spaces.map(({ descriptor }) => descriptor)];
       const readable = new Set(await whenReadable(descriptors, placer.isWaiting() ? RETRY_MS : LOOK_MS));
-      for (const space of living) if (readable.has(space.descriptor)) hear(space);
+      for (const space of [...spaces]) if (readable.has(space.descriptor)) hear(space);
       if (restorer.descriptors().some((descriptor) => readable.has(descriptor))) {
         const announced = await restorer.hear();
         if (announced !== undefined) {
