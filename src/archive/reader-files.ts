@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, fail, messageOf } from '../model/errors.ts';
@@ -40,12 +40,15 @@ export function memberFiles(directory: string): MemberFiles {
  */
 const WRITE_BYTES = 128 << 10;
 
-/** Writes all of `part` at the file's end. Fails with NO_SPACE or STORE_FAILED. */
+/**
+ * Writes all of `part` at the file's end, in this thread: another one reads the next part meanwhile, and the way to a third and
+ * back took a fifth of the time of an import. Fails with NO_SPACE or STORE_FAILED.
+ */
 export const append = (file: FileHandle, name: string, part: Buffer): Promise<void> =>
   explained(name, async () => {
     for (let done = 0; done < part.length; ) {
       const bytes = Math.min(WRITE_BYTES, part.length - done);
-      done += (await file.write(part, done, bytes)).bytesWritten;
+      done += writeSync(file.fd, part, done, bytes);
     }
   });
 
