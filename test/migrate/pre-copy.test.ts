@@ -71,7 +71,7 @@ const bundle = (box: Sandbox): string[] =>
 test('a container moves in rounds with its memory, its volume and its files, there and back', () =>
   withMoving(async (one, other) => {
     // The link takes its memory in more than a second, and what changes in far less.
-    const there = await move(one, other, ['--mode', 'auto', '--bwlimit', '40m', '--compress', 'none']);
+    const there = await move(one, other, ['--mode', 'auto', '--bwlimit', '20m', '--compress', 'none']);
     assert.equal(there.mode, 'pre-copy', there.why);
     assert.match(
       there.why,

@@ -23,8 +23,11 @@ export interface ChosenMode {
 
 /** Seconds: a client that retransmits does not notice more than this beside the freeze and the thaw themselves. */
 const SHORT = 1;
-/** Bytes a second at which the last freeze compares memory where the kernel does not tell what has changed. */
-const COMPARED = 700e6;
+/**
+ * Bytes a second at which the last freeze compares memory where the kernel does not tell what has changed, and the target puts
+ * together what has come in rounds (docs/performance.md).
+ */
+const COMPARED = 90e6;
 /** Of the link, what may be written anew without the rounds chasing it. */
 const CATCHES_UP = 0.6;
 /** What a mode must gain to be worth its rounds, or its risk. */
