@@ -1,7 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StorePaths } from '../system/store-paths.ts';
-import { bundleDirectory } from '../system/store-paths.ts';
+import { bundleDirectory, type StorePaths } from '../system/store-paths.ts';
 import type { EngineContext } from './context.ts';
 
 /** Constant text, given to sh as it is; it starts in a tenth of the time that cryopod takes. */

@@ -98,9 +98,10 @@ const KEEPER = ['sleep', '2147483647'];
  */
 async function startKeeper(): Promise<Keeper> {
   const [end, own] = await makeSocketPair();
+  // First, so that nothing lies between its start and its record: one that is killed there leaves the keeper to nobody.
+  const { put } = await descriptorStore(own);
   const keeper = startPagesServer(KEEPER, [end, own]);
   closeSync(end);
-  const { put } = await descriptorStore(own);
   return {
     identity: keeper.identity,
     keep: put,
