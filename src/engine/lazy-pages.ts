@@ -1,12 +1,13 @@
 import { forgetLazyPages } from '../criu/lazy-pages.ts';
 import type { Container, ContainerConfig, ProcessIdentity } from '../model/container.ts';
-import { errnoOf, fail } from '../model/errors.ts';
+import { fail } from '../model/errors.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import type { OciRuntime } from '../runtime/types.ts';
 import { containerById, findContainer, updateState } from '../state/containers.ts';
 import { waitFor } from '../system/clock.ts';
 import { startDaemon } from '../system/daemon.ts';
 import { faultEnvironment } from '../system/faults.ts';
+import { signalIfThere } from '../system/process.ts';
 import { isAlive, processTree } from '../system/procfs.ts';
 import { bundleDirectory } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
@@ -86,14 +87,6 @@ export function stopPages(ctx: EngineContext, id: string): void {
 export function endServer(server: ProcessIdentity): void {
   if (!lives(server)) return;
   for (const { pid } of processTree(server.pid).toReversed()) signalIfThere(pid, 'SIGKILL');
-}
-
-function signalIfThere(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
-  }
 }
 
 /**

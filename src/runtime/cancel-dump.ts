@@ -1,6 +1,5 @@
-import { errnoOf } from '../model/errors.ts';
 import { waitFor } from '../system/clock.ts';
-import { run } from '../system/process.ts';
+import { run, signalIfThere } from '../system/process.ts';
 import { processesWorkingOn, tracerOf } from '../system/procfs.ts';
 
 /** CRIU, also through the loader of a private copy. */
@@ -48,15 +47,7 @@ export function endAbandoned(path: string): void {
   for (const { pid, state } of processesWorkingOn(path, CRIU)) {
     if (state !== 't') continue;
     const tracer = tracerOf(pid);
-    if (tracer === undefined || !CRIU.test(tracer.name)) signalIfThere(pid);
-  }
-}
-
-function signalIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
+    if (tracer === undefined || !CRIU.test(tracer.name)) signalIfThere(pid, 'SIGKILL');
   }
 }
 
@@ -84,5 +75,5 @@ export async function endSession(images: string, leader: number | undefined): Pr
     endAbandoned(images);
     return processesWorkingOn(images, CRIU).length === 0;
   }, Number.POSITIVE_INFINITY);
-  signalIfThere(-leader);
+  signalIfThere(-leader, 'SIGKILL');
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { errnoOf, fail } from '../model/errors.ts';
 import { waitFor } from '../system/clock.ts';
 import { type DaemonReport, REPORT_FD, startDaemon } from '../system/daemon.ts';
-import { runOk } from '../system/process.ts';
+import { runOk, signalIfThere } from '../system/process.ts';
 import { processTree } from '../system/procfs.ts';
 import { bundleDirectory, exitsDirectory, runDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
@@ -104,13 +104,7 @@ async function untilAborted<T>({ store, config, signal }: MonitorRequest, starti
 function killBelow(monitorFile: string): void {
   const monitor = existsSync(monitorFile) ? Number(readFileSync(monitorFile, 'utf8')) : 0;
   if (monitor === 0) return;
-  for (const { pid } of processTree(monitor).slice(1)) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch (error) {
-      if (errnoOf(error) !== 'ESRCH') throw error;
-    }
-  }
+  for (const { pid } of processTree(monitor).slice(1)) signalIfThere(pid, 'SIGKILL');
 }
 
 function conmonProgram(): string {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { fail } from '../model/errors.ts';
+import { errnoOf, fail } from '../model/errors.ts';
 import { logDebug } from './log.ts';
 import { childEnvironment } from './tools.ts';
 import { beginTrace } from './trace.ts';
@@ -202,4 +202,13 @@ function closeWhenQuiet(child: ChildProcess, { stdout }: RunOptions): void {
   }, QUIET_MS);
   for (const stream of streams) stream.on('data', () => timer.refresh());
   child.once('close', () => clearTimeout(timer));
+}
+
+/** Sends a signal to a process, or with a negative number to a group of them; one that has ended by now is left out. */
+export function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
 }
