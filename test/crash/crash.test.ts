@@ -179,3 +179,20 @@ test('A container whose repair fails is left alone, but can be removed', async (
     assert.equal(await status(box), '');
   });
 });
+
+test('After a checkpoint that failed or was killed, the monitor settles the end of its container again', async () => {
+  await withSandbox(async (box) => {
+    await box.ok(['run', '-d', '--name', 'c', '--network', 'none', IMAGE, 'sh', '-c', COUNT]);
+    await box.ok([...CHECKPOINT, '--leave-running']);
+    for (const action of ['eio', 'kill']) {
+      const broken = await box.cryopod(CHECKPOINT, { CRYOPOD_FAULT: `durable.before-rename:${action}` });
+      assert.notEqual(broken.code, 0);
+      assert.equal(await status(box), 'running:false');
+      process.kill(Number(await box.ok(['inspect', '--format', '{{.State.Pid}}', 'c'])), 'SIGKILL');
+      // No command looks at it meanwhile.
+      const recorded = (): string => JSON.stringify(rows(box, "SELECT state ->> 'status' FROM containers"));
+      await eventually('its end is recorded', async () => recorded().includes('exited'));
+      await box.ok(['start', 'c']);
+    }
+  });
+});
