@@ -1,6 +1,6 @@
 import { waitFor } from '../system/clock.ts';
 import { run, signalIfThere } from '../system/process.ts';
-import { processesWorkingOn, tracerOf } from '../system/procfs.ts';
+import { processesWorkingOn } from '../system/procfs.ts';
 
 /** CRIU, also through the loader of a private copy. */
 const CRIU = /^(?:criu|ld-linux)/;
@@ -39,26 +39,27 @@ export async function cancelDump(images: string, dump: Promise<unknown>): Promis
 }
 
 /**
- * Ends processes of CRIU that work on something at or below `path` and have lost the CRIU that was to trace them: it was killed
- * just when it had forked one to try the kernel (CRIU criu/kerndat.c), which then asked another to trace it and stopped. Nobody
- * will let it go on, and it holds the socket at which the runtime waits. Idempotent.
+ * Ends forks of a CRIU at work on something at or below `path` that was killed. It forks some to try the kernel, which stop or
+ * sleep until it ends them (CRIU criu/kerndat.c, criu/util.c). Nobody will, and they hold the socket at which the runtime waits.
+ * A CRIU whose runtime was killed is left alone. Idempotent.
  */
 export function endAbandoned(path: string): void {
-  for (const { pid, state } of processesWorkingOn(path, CRIU)) {
-    if (state !== 't') continue;
-    const tracer = tracerOf(pid);
-    if (tracer === undefined || !CRIU.test(tracer.name)) signalIfThere(pid, 'SIGKILL');
+  const all = processesWorkingOn(path, CRIU);
+  for (const { pid, parent, isFork } of all) {
+    // What a restore forks as its runtime's child is a sibling of CRIU.
+    const isTended = all.some((other) => other.pid === parent || (!other.isFork && other.parent === parent));
+    if (isFork && !isTended) signalIfThere(pid, 'SIGKILL');
   }
 }
 
 /** Milliseconds between looks for them. */
 const ABANDONED_MS = 1000;
 
-/** Runs a dump into `images` that must not wait for a process that CRIU has abandoned. */
-export async function withoutAbandoned<T>(images: string, dump: Promise<T>): Promise<T> {
-  const timer = setInterval(() => endAbandoned(images), ABANDONED_MS);
+/** Waits for a runtime that lets CRIU work on `path`, and that must not wait itself for what a killed CRIU has left. */
+export async function withoutAbandoned<T>(path: string, work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => endAbandoned(path), ABANDONED_MS);
   try {
-    return await dump;
+    return await work;
   } finally {
     clearInterval(timer);
   }

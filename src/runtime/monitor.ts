@@ -5,9 +5,10 @@ import { errnoOf, fail } from '../model/errors.ts';
 import { waitFor } from '../system/clock.ts';
 import { type DaemonReport, REPORT_FD, startDaemon } from '../system/daemon.ts';
 import { runOk, signalIfThere } from '../system/process.ts';
-import { processTree } from '../system/procfs.ts';
+import { processStat, processTree } from '../system/procfs.ts';
 import { bundleDirectory, exitsDirectory, runDirectory, type StorePaths } from '../system/store-paths.ts';
 import { findProgram } from '../system/tools.ts';
+import { withoutAbandoned } from './cancel-dump.ts';
 import { criuLogDetails } from './criu-log.ts';
 import { decisiveLine, failRuntime, lastLoggedError } from './runtime-errors.ts';
 import type { ContainerExit, MonitoredContainer, MonitorRequest, RestoreRequest } from './types.ts';
@@ -34,7 +35,8 @@ export const createContainer = (request: MonitorRequest): Promise<MonitoredConta
  */
 export const restoreContainer = (request: RestoreRequest): Promise<MonitoredContainer> => {
   const { store, config, runtime, restore } = request;
-  const log = join(bundleDirectory(store, config.id), 'restore.log');
+  const bundle = bundleDirectory(store, config.id);
+  const log = join(bundle, 'restore.log');
   // A log of an earlier restore must not explain this one.
   rmSync(log, { force: true });
   const args = [
@@ -42,12 +44,13 @@ export const restoreContainer = (request: RestoreRequest): Promise<MonitoredCont
     restore.imagePath,
     ...runtime.restoreArgs(restore).map((arg) => `--runtime-opt=${arg}`),
   ];
-  return launch(request, args, request.criuEnvironment ?? {}, async (message) =>
+  const launched = launch(request, args, request.criuEnvironment ?? {}, async (message) =>
     fail('RESTORE_FAILED', {
       message: `${runtime.name}: ${message.split('\n')[0] ?? ''}`,
       log: await criuLogDetails(log),
     }),
   );
+  return withoutAbandoned(bundle, launched);
 };
 
 async function launch(
@@ -80,7 +83,15 @@ async function launch(
     const logged = existsSync(log) ? lastLoggedError(await readFile(log, 'utf8')) : undefined;
     return onFailure(logged ?? answer.message);
   }
-  return { pid: answer.pid, monitorPid: Number(await readFile(monitorPidFile(store, config.id), 'utf8')) };
+  // Its first process, which notes it, may have been killed when the monitor had gone its own way.
+  const monitorPid = notedMonitor(store, config.id) || (processStat(answer.pid)?.parent ?? 0);
+  return { pid: answer.pid, monitorPid };
+}
+
+/** 0 where nothing is noted. */
+function notedMonitor(store: StorePaths, id: string): number {
+  const file = monitorPidFile(store, id);
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
 }
 
 /** An interruption ends the runtime with all that it has started. conmon then reports that it failed. */
@@ -88,7 +99,7 @@ async function untilAborted<T>({ store, config, signal }: MonitorRequest, starti
   let isOver = false;
   const endRuntime = async (): Promise<void> => {
     await waitFor(() => {
-      if (!isOver) killBelow(monitorPidFile(store, config.id));
+      if (!isOver) killBelow(notedMonitor(store, config.id));
       return isOver;
     }, Number.POSITIVE_INFINITY);
   };
@@ -101,8 +112,7 @@ async function untilAborted<T>({ store, config, signal }: MonitorRequest, starti
   }
 }
 
-function killBelow(monitorFile: string): void {
-  const monitor = existsSync(monitorFile) ? Number(readFileSync(monitorFile, 'utf8')) : 0;
+function killBelow(monitor: number): void {
   if (monitor === 0) return;
   for (const { pid } of processTree(monitor).slice(1)) signalIfThere(pid, 'SIGKILL');
 }

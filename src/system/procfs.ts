@@ -27,7 +27,12 @@ export interface ProcessStat {
   readonly parent: number;
   /** Clock ticks since boot: with the PID it names one process for the whole uptime. */
   readonly startTime: string;
+  /** It was forked and runs its parent's program still: it has executed none itself. */
+  readonly isFork: boolean;
 }
+
+/** Among a process's flags (kernel include/linux/sched.h). */
+const PF_FORKNOEXEC = 0x40;
 
 /** /proc/PID/stat, or undefined when there is no such process. */
 export function processStat(pid: number): ProcessStat | undefined {
@@ -42,13 +47,8 @@ export function processStat(pid: number): ProcessStat | undefined {
     state: fields[0] ?? '?',
     parent: Number(fields[1]),
     startTime: fields[19] ?? '',
+    isFork: (Number(fields[6]) & PF_FORKNOEXEC) !== 0,
   };
-}
-
-/** Who traces a process (proc_pid_status(5), TracerPid); undefined: nobody. */
-export function tracerOf(pid: number): ProcessStat | undefined {
-  const tracer = Number(/^TracerPid:\t(\d+)$/m.exec(readOrUndefined(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
-  return tracer === 0 ? undefined : processStat(tracer);
 }
 
 /** True while this very process lives (not a later one with the same PID, not a zombie). */
@@ -63,6 +63,10 @@ export const allPids = (): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
+
+/** The words of a process's command (proc_pid_cmdline(5)); none when it has ended. */
+export const commandOf = (pid: number): string[] =>
+  (readOrUndefined(`/proc/${pid}/cmdline`) ?? '').split('\0').slice(0, -1);
 
 /** The process and all its descendants, parents first. Best taken while they are frozen; else it may miss new ones. */
 export function processTree(root: number): ProcessStat[] {
@@ -124,20 +128,21 @@ export const CAP_SYS_RESOURCE = 24n;
 export const hasCapability = (bit: bigint): boolean => (effectiveCapabilities() & (1n << bit)) !== 0n;
 
 /**
- * Processes whose command name fits `name` and that work on something at or below `path`: it stands in their arguments, or
- * is a file that they have open. Reads the descriptors of fitting processes only.
+ * Processes whose command name fits `name` and that work on something at or below `path`: it stands in their arguments, is
+ * a file that they have open, or their directory. Reads the descriptors of fitting processes only.
  */
 export const processesWorkingOn = (path: string, name: RegExp): ProcessStat[] =>
   allPids()
     .flatMap((pid) => processStat(pid) ?? [])
-    .filter((stat) => name.test(stat.name) && (mentions(stat.pid, path) || holdsOpen(stat.pid, path)));
+    .filter((stat) => name.test(stat.name) && (mentions(stat.pid, path) || standsOn(stat.pid, path)));
 
-const mentions = (pid: number, path: string): boolean =>
-  readOrUndefined(`/proc/${pid}/cmdline`)?.includes(path) ?? false;
+const mentions = (pid: number, path: string): boolean => commandOf(pid).some((word) => word.includes(path));
 
-function holdsOpen(pid: number, path: string): boolean {
+function standsOn(pid: number, path: string): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => linkTarget(`/proc/${pid}/fd/${fd}`).startsWith(path));
+    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => `fd/${fd}`);
+    // A program that has just been started has opened nothing yet.
+    return ['cwd', ...open].some((link) => linkTarget(`/proc/${pid}/${link}`).startsWith(path));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return false;
     throw error;

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { withSandbox } from '../fixtures/sandbox.ts';
 import { importBusybox } from './busybox.ts';
 import { driver, json, lines, type Program } from './program.ts';
 import { freePort } from './registry.ts';
-
-/** Milliseconds for what a container does within some tens of them. */
-const LIMIT = 20_000;
 
 const NAP = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
 
@@ -74,7 +72,7 @@ viewTest(
       signal: abort.signal,
       onSpawn: (child) => child.stdout?.on('data', (chunk: Buffer) => (seen += chunk.toString('utf8'))),
     });
-    assert.ok(await waitFor(() => seen === 'begun\n', LIMIT));
+    assert.ok(await waitFor(() => seen === 'begun\n', LIMIT_MS));
     abort.abort();
     assert.deepEqual([(await interrupted).code, (await interrupted).stderr], [130, '']);
     const followed = cryopod.call(['logs', '-f', 'one']);

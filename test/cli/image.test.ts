@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { run } from '../../src/system/process.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { busyboxArchive, importBusybox } from './busybox.ts';
 import { json, lines, type Program, program } from './program.ts';
 
@@ -89,7 +90,7 @@ test('An import that is interrupted leaves nothing, whatever it was doing.', asy
     onSpawn: (child) => child.stdin?.write(readFileSync(archive).subarray(0, 100_000)),
   });
   const staging = join(cryopod.root, 'staging');
-  assert.ok(await waitFor(() => existsSync(staging) && readdirSync(staging).length > 0, 20_000));
+  assert.ok(await waitFor(() => existsSync(staging) && readdirSync(staging).length > 0, LIMIT_MS));
   abort.abort();
   const { code, stderr } = await importing;
   assert.deepEqual([code, stderr.split(':')[0]], [130, 'Error']);

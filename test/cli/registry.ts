@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fail } from '../../src/model/errors.ts';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 
 /** What the registry asks for, where it asks for anything. */
 export const CREDENTIALS = 'tester:frozen-secret';
 /** bcrypt of the password above: docker-registry reads no other hash. */
 const HTPASSWD = 'tester:$2b$05$abcdefghijklmnopqrstuugrGDWT7e4tnzUSQtIX5v6AFMqme/mBa\n';
-const START_LIMIT_MS = 20_000;
 
 /**
  * Starts docker-registry on loopback with an empty store and returns HOST:PORT. It ends, and its files go, with the test.
@@ -41,10 +41,7 @@ export async function startRegistry(t: TestContext, { auth = false } = {}): Prom
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString('utf8');
   });
-  const answers = await waitFor(
-    async () => (child.exitCode === null ? await isUp(address) : true),
-    START_LIMIT_MS,
-  );
+  const answers = await waitFor(async () => (child.exitCode === null ? await isUp(address) : true), LIMIT_MS);
   if (answers === undefined || child.exitCode !== null) {
     fail('PROGRAM_FAILED', { message: `docker-registry did not start: ${said}` });
   }

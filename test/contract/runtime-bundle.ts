@@ -16,11 +16,10 @@ import { SAMPLE_FACTS } from '../../src/runtime/testing.ts';
 import type { ContainerExit, MonitoredContainer, OciRuntime, SpecFacts } from '../../src/runtime/types.ts';
 import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
-import { allPids } from '../../src/system/procfs.ts';
+import { allPids, commandOf } from '../../src/system/procfs.ts';
 import { bundleDirectory, type StorePaths } from '../../src/system/store-paths.ts';
 import { imageArchive } from '../fixtures/images.ts';
-
-const LIMIT_MS = 10_000;
+import { LIMIT_MS } from '../fixtures/limit.ts';
 
 /** A container made of nothing but an OCI bundle: what the runtimes' contract is tested on. */
 export interface Bundle {
@@ -62,18 +61,9 @@ export async function withBundle(
     await work(bundle);
   } finally {
     await bundle.runtime.delete(bundle.id, { force: true });
-    const gone = await waitFor(() => !allPids().some((pid) => mentions(pid, bundle.id)), LIMIT_MS);
+    const gone = await waitFor(() => !allPids().some((pid) => commandOf(pid).includes(bundle.id)), LIMIT_MS);
     await rm(base, { recursive: true, force: true });
     assert.equal(gone, true, 'processes of the container are left');
-  }
-}
-
-function mentions(pid: number, text: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text);
-  } catch {
-    // It ended meanwhile.
-    return false;
   }
 }
 

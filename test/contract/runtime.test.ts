@@ -13,11 +13,11 @@ import { waitFor } from '../../src/system/clock.ts';
 import { run } from '../../src/system/process.ts';
 import { processStat } from '../../src/system/procfs.ts';
 import { findProgram } from '../../src/system/tools.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Bundle, withBundle } from './runtime-bundle.ts';
 
 /** Set in the child that runs the contract in a mount namespace of its own. */
 const ONLY = process.env.CRYOPOD_TEST_RUNTIME;
-const LIMIT_MS = 10_000;
 const SIGKILL = 9;
 const SIGTERM = 15;
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
 import { imageName } from '../fixtures/images.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
 
 export { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
@@ -50,12 +51,9 @@ export async function logLines(box: Sandbox, name: string): Promise<string[]> {
   return (await box.ok(['logs', name])).split('\n').filter((line) => line !== '');
 }
 
-/** Polls until the condition holds; fails with `what` after 10 s. */
+/** Polls until the condition holds; fails with `what` when it does not come true. */
 export async function eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 10_000; performance.now() < deadline; await sleep(50)) {
-    if (await condition()) return;
-  }
-  assert.fail(`${what}: not within 10 s`);
+  assert.ok(await waitFor(condition, LIMIT_MS), `${what}: not within ${LIMIT_MS} ms`);
 }
 
 /** Waits until the container has written at least so many lines. */

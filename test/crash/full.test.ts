@@ -9,6 +9,7 @@ import { run, runOk } from '../../src/system/process.ts';
 import { processesWorkingOn } from '../../src/system/procfs.ts';
 import { freeBytes } from '../../src/system/space.ts';
 import { stagingDirectory } from '../../src/system/store-paths.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { leftovers, unfinished } from './support.ts';
 
@@ -76,7 +77,7 @@ async function assertCounts(box: Sandbox, name: string): Promise<void> {
   const script = 'until read n < /dev/shm/count && test -n "$n"; do sleep 0.05; done 2>/dev/null; echo $n';
   const count = async (): Promise<number> => Number(await box.ok(['exec', name, 'sh', '-c', script]));
   const first = await count();
-  assert.ok(await waitFor(async () => (await count()) > first, 10_000), `${name} counts on`);
+  assert.ok(await waitFor(async () => (await count()) > first, LIMIT_MS), `${name} counts on`);
 }
 
 const start = (box: Sandbox, name: string, program: string): Promise<string> =>
@@ -125,7 +126,7 @@ async function withoutSpace(
   });
   child.stdout?.resume();
   const ended = once(child, 'close');
-  await waitFor(async () => child.exitCode !== null || (await when()), 20_000);
+  await waitFor(async () => child.exitCode !== null || (await when()), LIMIT_MS);
   await disk.fill();
   const [code] = await ended;
   await disk.empty();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { processesWorkingOn } from '../../src/system/procfs.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { withSandbox } from '../fixtures/sandbox.ts';
 
 /** Memory in which a dump and a restore can be caught in the middle; the program can tell whether it is as it was. */
@@ -32,7 +33,7 @@ for (const verb of ['checkpoint', 'restore'] as const) {
       const [, before = '0'] = (await count()).split(' ');
       if (verb === 'restore') await box.ok(['container', 'checkpoint', 'c']);
       const command = box.start(['container', verb, 'c']);
-      const caught = await waitFor(() => processesWorkingOn(box.root, CRIU).length > 0, 20_000);
+      const caught = await waitFor(() => processesWorkingOn(box.root, CRIU).length > 0, LIMIT_MS);
       assert.ok(caught, 'CRIU is at work');
       command.kill('SIGKILL');
       await once(command, 'exit');

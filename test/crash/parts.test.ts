@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sleep, waitFor } from '../../src/system/clock.ts';
-import { type ProcessStat, processesWorkingOn, processTree } from '../../src/system/procfs.ts';
+import { commandOf, type ProcessStat, processesWorkingOn, processTree } from '../../src/system/procfs.ts';
 import { eventually } from '../contract/support.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { assertCountsOn, assertSettled, IMAGE, lastCount, lastLine, REMOVE, status } from './support.ts';
 
@@ -73,17 +73,8 @@ function atWork(box: Sandbox, command: number, part: Part): ProcessStat[] {
   const found = [...processTree(command).filter(fits), ...processesWorkingOn(box.directory, PARTS[part])];
   // It is called for much else, which is over before it could be killed.
   return part === 'the runtime'
-    ? found.filter(({ pid }) => /\0(?:checkpoint|restore)\0/.test(wordsOf(pid)))
+    ? found.filter(({ pid }) => commandOf(pid).some((word) => ['checkpoint', 'restore'].includes(word)))
     : found;
-}
-
-function wordsOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    // It has ended.
-    return '';
-  }
 }
 
 /** Runs a command and kills a part of it `after` milliseconds after that has begun; true when it was there. */
@@ -101,7 +92,7 @@ async function killed(
   child.stdout?.resume();
   const ended = once(child, 'close');
   const victims = (): ProcessStat[] => (child.pid === undefined ? [] : atWork(box, child.pid, part));
-  await waitFor(() => child.exitCode !== null || victims().length > 0, 20_000);
+  await waitFor(() => child.exitCode !== null || victims().length > 0, LIMIT_MS);
   await sleep(after);
   const found = victims();
   for (const { pid } of found) {

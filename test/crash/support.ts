@@ -45,11 +45,11 @@ export function rows(box: Sandbox, statement: string): unknown[] {
 /** Operations that no command has settled. */
 export const unfinished = (box: Sandbox): unknown[] => rows(box, 'SELECT operation, subject FROM journal');
 
-/** Temporary files in the directories of containers. */
+/** Temporary files and directories in those of containers: of cryopod, and of CRIU. */
 export async function leftovers(box: Sandbox): Promise<string[]> {
   const directory = join(box.root, 'containers');
   const all = existsSync(directory) ? await readdir(directory, { recursive: true }) : [];
-  return all.filter((name) => name.includes('.tmp-') && !name.includes('merged'));
+  return all.filter((name) => /\.tmp-|\.criu\./.test(name) && !name.includes('merged'));
 }
 
 /** Nothing is under way, and nothing has been left of it. */

@@ -11,6 +11,7 @@ import {
   netnsPath,
   stagingDirectory,
 } from '../../src/system/store-paths.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
 import type { Command } from './passes.ts';
 import { assertSettled, IMAGE, idOf, lastLine, REMOVE } from './support.ts';
@@ -113,7 +114,7 @@ export async function counted(box: Sandbox, above: number): Promise<{ size: numb
   const found = await waitFor(() => {
     const [size = 0, count = 0] = lastLine(box).split(' ').map(Number);
     return count > above ? { size, count } : undefined;
-  }, 60_000);
+  }, LIMIT_MS);
   return found ?? assert.fail(`it counts on, above ${above}: ${lastLine(box)}`);
 }
 

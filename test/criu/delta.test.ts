@@ -22,6 +22,7 @@ import { writeWhole } from '../../src/criu/delta/write-whole.ts';
 import { waitFor } from '../../src/system/clock.ts';
 import { run } from '../../src/system/process.ts';
 import { isAlive, processStat, processTree } from '../../src/system/procfs.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { dump, inScratch, restore, startPerl, type Undo, waitForFile } from './support.ts';
 
 const WORDS = join(import.meta.dirname, '../fixtures/programs/words.pl');
@@ -79,7 +80,7 @@ async function startWords(directory: string, undo: Undo): Promise<Words> {
 async function killTree(root: number): Promise<void> {
   const tree = processTree(root);
   for (const { pid, startTime } of tree) if (isAlive(pid, startTime)) process.kill(pid, 'SIGKILL');
-  const gone = await waitFor(() => tree.every(({ pid }) => processStat(pid) === undefined), 10_000);
+  const gone = await waitFor(() => tree.every(({ pid }) => processStat(pid) === undefined), LIMIT_MS);
   if (gone !== true) throw new Error(`process ${root} did not end`);
 }
 

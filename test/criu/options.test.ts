@@ -10,6 +10,7 @@ import { MINIMUM_CRIU, probeCriu, requireCriu } from '../../src/criu/probe.ts';
 import { readDumpStats, readRestoreStats } from '../../src/criu/stats.ts';
 import { readTasks } from '../../src/criu/view/tasks.ts';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import {
   dump,
   inScratch,
@@ -88,7 +89,7 @@ test('established connections come back closed with tcpClose', () =>
     const thawed = await restore(directory, [], { env });
     assert.equal(thawed.result.ok, true, errorsOf(thawed.log));
     undo.add(() => killRestored(pid));
-    const closed = await waitFor(() => readFileSync(join(directory, 'seen'), 'utf8').endsWith('0'), 10_000);
+    const closed = await waitFor(() => readFileSync(join(directory, 'seen'), 'utf8').endsWith('0'), LIMIT_MS);
     assert.equal(closed, true);
   }));
 

@@ -16,6 +16,7 @@ import { type RunOptions, type RunResult, run, runOk } from '../../src/system/pr
 import { isAlive, processStat } from '../../src/system/procfs.ts';
 import { enterHostNamespace } from '../fixtures/host-namespace.ts';
 import { HOST_NETWORK } from '../fixtures/leaks.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 
 /** Registers a step that runs when the test ends, last in, first out. */
 export interface Undo {
@@ -73,7 +74,7 @@ export async function startPerl(
   if (pid === undefined) throw new Error('perl did not start');
   const stop = (): Promise<void> => stopChild(child);
   undo.add(stop);
-  const ready = await waitFor(() => existsSync(flag), 10_000);
+  const ready = await waitFor(() => existsSync(flag), LIMIT_MS);
   if (ready !== true) throw new Error(`the subject ${name} did not become ready`);
   const startTime = processStat(pid)?.startTime ?? '';
   return { pid, startTime, stop };
@@ -88,7 +89,7 @@ async function stopChild(child: ChildProcess): Promise<void> {
       child.kill('SIGKILL');
     }
   }
-  await waitFor(gone, 5000);
+  await waitFor(gone, LIMIT_MS);
 }
 
 /** Ends a process that CRIU restored: it is no child of this one. */
@@ -96,7 +97,7 @@ export async function killRestored(pid: number): Promise<void> {
   const startTime = processStat(pid)?.startTime;
   if (startTime === undefined) return;
   process.kill(pid, 'SIGKILL');
-  await waitFor(() => !isAlive(pid, startTime), 5000);
+  await waitFor(() => !isAlive(pid, startTime), LIMIT_MS);
 }
 
 export interface CriuRun {
@@ -231,6 +232,6 @@ async function makeBundle(bundle: string, undo: Undo, overlay: boolean): Promise
 
 /** Waits until a file exists. */
 export async function waitForFile(path: string): Promise<void> {
-  const found = await waitFor(() => existsSync(path), 10_000);
+  const found = await waitFor(() => existsSync(path), LIMIT_MS);
   if (found !== true) throw new Error(`${path} did not appear`);
 }

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { hostFacts } from '../../src/runtime/spec/host.ts';
 import { waitFor } from '../../src/system/clock.ts';
 import { mount, unmountTree } from '../../src/system/mounts.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { withSandbox } from '../fixtures/sandbox.ts';
 import { assertNotFrozen, startPerl } from './support.ts';
 
@@ -111,7 +112,7 @@ test('a file system without room for the memory is refused before anything is fr
       await box.ok(
         there('run', '-d', '--name', 'c', '--network', 'none', 'localhost/small:latest', 'sh', '-c', hog),
       );
-      await waitFor(async () => (await box.ok(there('logs', 'c'))).includes('ready'), 20_000);
+      await waitFor(async () => (await box.ok(there('logs', 'c'))).includes('ready'), LIMIT_MS);
       const { code, stderr } = await box.cryopod(there('container', 'checkpoint', 'c'));
       assert.equal(code, 125);
       assert.match(stderr, /its memory takes up to \d+ bytes and \S+ has \d+ free; it goes on running/);

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { mount, unmountTree } from '../../src/system/mounts.ts';
 import { processesWorkingOn } from '../../src/system/procfs.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 /** A shell that counts, with text of `bytes` random bytes in its memory, which does not compress to nothing. */
@@ -25,7 +26,7 @@ async function counted(box: Sandbox, above = 0): Promise<number> {
   const found = await waitFor(async () => {
     const { stdout } = await box.cryopod(['exec', 'c', 'cat', '/count']);
     return Number(stdout) > above ? Number(stdout) : undefined;
-  }, 30_000);
+  }, LIMIT_MS);
   assert.ok(found !== undefined, `it counts on, above ${above}`);
   return found;
 }
@@ -120,7 +121,7 @@ test('a compressor that is killed fails the export, and the container goes on', 
       said += text;
     });
     const ended = once(command, 'close');
-    const zstd = await waitFor(() => processesWorkingOn(out, /^zstd$/)[0], 20_000);
+    const zstd = await waitFor(() => processesWorkingOn(out, /^zstd$/)[0], LIMIT_MS);
     assert.ok(zstd !== undefined, 'zstd is at work');
     process.kill(zstd.pid, 'SIGKILL');
     const [code] = await ended;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import type { Result, Sandbox } from '../fixtures/sandbox.ts';
 
 /** Starts a container that runs a Perl program, and waits until the program says that it is `ready`. */
@@ -13,7 +14,7 @@ export async function startPerl(
   const program = `$| = 1; ${code}; print "ready\\n"; sleep 1 while 1;`;
   await box.ok(['run', '-d', '--name', name, ...options, await box.image('perl'), 'perl', '-e', program]);
   const log = (): Promise<string> => box.ok(['logs', name]);
-  const ready = await waitFor(async () => (await log()).includes('ready'), 10_000);
+  const ready = await waitFor(async () => (await log()).includes('ready'), LIMIT_MS);
   assert.ok(ready, `the program of ${name} is not ready: ${await log()}`);
 }
 

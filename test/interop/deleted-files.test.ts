@@ -3,6 +3,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { type Engine, openPodmanPeer } from './podman-peer.ts';
 
@@ -29,7 +30,7 @@ const inside = (engine: Engine, script: string): Promise<string> =>
 async function untilThere(engine: Engine, path: string): Promise<void> {
   const there = await waitFor(
     async () => (await inside(engine, `ls ${path} 2>/dev/null || true`)) !== '',
-    10_000,
+    LIMIT_MS,
   );
   assert.ok(there, `${path} is there`);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { imageName } from '../fixtures/images.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { type Engine, openPodmanPeer, type PodmanPeer } from './podman-peer.ts';
 import { NETWORK, SUBNET, WORKLOADS, type Workload } from './workloads.ts';
@@ -58,7 +59,7 @@ async function move(workload: Workload, from: Engine, to: Engine, archive: strin
   assert.deepEqual(await workload.keep(to), before);
   const resumed = await workload.progress(to);
   assert.ok(resumed >= reached, `${name} has begun anew: ${resumed} after ${reached}`);
-  const grows = await waitFor(async () => (await workload.progress(to)) > resumed, 20_000);
+  const grows = await waitFor(async () => (await workload.progress(to)) > resumed, LIMIT_MS);
   assert.ok(grows, `${name} stands still at ${resumed}`);
   assert.equal(
     await to.ok(['inspect', '--format', '{{.State.Running}} {{.State.Restored}}', name]),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { imageName } from '../fixtures/images.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { withSandbox } from '../fixtures/sandbox.ts';
 import { tag } from '../system/history-support.ts';
 import { type Engine, openPodmanPeer } from './podman-peer.ts';
@@ -17,7 +18,7 @@ async function countOf(engine: Engine, above: number): Promise<number> {
   const count = await waitFor(async () => {
     const now = Number(await engine.ok(['exec', 'c', 'cat', '/count']));
     return now > above ? now : undefined;
-  }, 20_000);
+  }, LIMIT_MS);
   assert.ok(count !== undefined, `it counts on, above ${above}`);
   return count;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { waitFor } from '../../src/system/clock.ts';
 import type { Profile } from '../fixtures/images.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import type { Engine } from './podman-peer.ts';
 
 /** A container that either engine runs, and what tells whether it goes on in the other one. */
@@ -37,7 +38,7 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
       last = error;
       return false;
     }
-  }, 30_000);
+  }, LIMIT_MS);
   assert.ok(came, `not within 30 s: ${what}; ${String(last ?? '')}`);
 }
 

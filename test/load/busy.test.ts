@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { openDatabase } from '../../src/state/database.ts';
 import { waitFor } from '../../src/system/clock.ts';
 import { processStat } from '../../src/system/procfs.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 /** It takes no notice of TERM, so that a stop lasts as long as it is told to. */
@@ -31,7 +32,7 @@ async function whileStopping(box: Sandbox, work: (stopping: number) => Promise<v
   try {
     const locked = (): boolean =>
       db.prepare("SELECT * FROM locks WHERE operation = 'stop'").get() !== undefined;
-    assert.ok(await waitFor(locked, 10_000), 'the container is being stopped');
+    assert.ok(await waitFor(locked, LIMIT_MS), 'the container is being stopped');
   } finally {
     db.close();
   }
@@ -78,7 +79,7 @@ test('who waits can be interrupted', async () => {
         stderr += text;
       });
       const ended = once(waiting, 'close');
-      assert.ok(await waitFor(() => isWaiting(box, waiting.pid ?? 0), 10_000));
+      assert.ok(await waitFor(() => isWaiting(box, waiting.pid ?? 0), LIMIT_MS));
       waiting.kill('SIGINT');
       assert.deepEqual(await ended, [130, null]);
       assert.equal(stderr, 'Error: interrupted by SIGINT\n');
@@ -92,10 +93,10 @@ test('who cleans up after a container is content that another command removes it
     await box.ok(['wait', id]);
     const removing = box.start(['rm', id], { CRYOPOD_FAULT: 'remove.unmounted:stop' });
     const removed = once(removing, 'close');
-    assert.ok(await waitFor(() => processStat(removing.pid ?? 0)?.state === 'T', 10_000));
+    assert.ok(await waitFor(() => processStat(removing.pid ?? 0)?.state === 'T', LIMIT_MS));
     const cleaning = box.start(['container', 'cleanup', id]);
     const cleaned = once(cleaning, 'close');
-    assert.ok(await waitFor(() => isWaiting(box, cleaning.pid ?? 0), 10_000));
+    assert.ok(await waitFor(() => isWaiting(box, cleaning.pid ?? 0), LIMIT_MS));
     removing.kill('SIGCONT');
     assert.deepEqual(await removed, [0, null]);
     assert.deepEqual(await cleaned, [0, null]);

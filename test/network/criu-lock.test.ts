@@ -6,6 +6,7 @@ import { sleep, waitFor } from '../../src/system/clock.ts';
 import { run } from '../../src/system/process.ts';
 import { netnsPath } from '../../src/system/store-paths.ts';
 import { imageName } from '../fixtures/images.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 /** Reads each client's question to its end (its FIN) and answers a second later, over the half that is still open. */
@@ -35,7 +36,7 @@ async function criuRules(netns: string): Promise<string[]> {
 }
 
 const logged = (box: Sandbox, text: string): Promise<true | undefined> =>
-  waitFor(async () => (await box.ok(['logs', 'c'])).includes(text), 5000);
+  waitFor(async () => (await box.ok(['logs', 'c'])).includes(text), LIMIT_MS);
 
 async function startServer(box: Sandbox): Promise<{ netns: string; port: number }> {
   const options = ['-d', '--name', 'c', '-p', '127.0.0.1::7000', imageName('perl')];
@@ -93,7 +94,7 @@ test("a start without restore, and a second checkpoint, find nothing of CRIU's l
       await box.ok(['start', 'c']);
       assert.deepEqual(await criuRules(first.netns), []);
       assert.equal(await isHeld(first.netns), false);
-      assert.ok(await waitFor(async () => (await box.ok(['logs', 'c'])).split('ready').length > 2, 5000));
+      assert.ok(await waitFor(async () => (await box.ok(['logs', 'c'])).split('ready').length > 2, LIMIT_MS));
       const port = Number((await box.ok(['port', 'c', '7000/tcp'])).split(':').at(-1));
       assert.equal(await ask(port).answer, 'answer to life');
     },

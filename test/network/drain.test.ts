@@ -13,6 +13,7 @@ import { holdNewConnections, isHeld, releaseNetwork } from '../../src/network/ho
 import { createNamespace, removeNamespace } from '../../src/network/namespace.ts';
 import { sleep, waitFor } from '../../src/system/clock.ts';
 import { enterHostNamespace } from '../fixtures/host-namespace.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { INNER, linkNamespace } from '../fixtures/veth-pair.ts';
 
 /** What a client that reads nothing takes in, and what its kernel and the server's keep, is less. */
@@ -43,12 +44,12 @@ async function withUnaccepted(work: (client: Socket) => Promise<void>): Promise<
   try {
     await said(sleeper);
     const client = await connected(7002);
-    assert.ok(await waitFor(() => loose().length === 1, 10_000));
+    assert.ok(await waitFor(() => loose().length === 1, LIMIT_MS));
     await work(client);
     client.destroy();
   } finally {
     sleeper.kill('SIGKILL');
-    assert.ok(await waitFor(() => loose().length === 0, 10_000));
+    assert.ok(await waitFor(() => loose().length === 0, LIMIT_MS));
   }
 }
 
@@ -101,7 +102,7 @@ async function closedWithAnswer(): Promise<Socket> {
   client.pause();
   await taken;
   server.stdin?.write('say it');
-  assert.ok(await waitFor(() => loose().some(({ state }) => state === 'FIN_WAIT1'), 10_000));
+  assert.ok(await waitFor(() => loose().some(({ state }) => state === 'FIN_WAIT1'), LIMIT_MS));
   return client;
 }
 
@@ -135,7 +136,7 @@ test('where all connections are held by processes there is nothing to wait for, 
   assert.deepEqual(loose(), []);
   assert.equal(hasConnections(server.pid ?? 0), false);
   const open = await connected(7000);
-  assert.ok(await waitFor(() => hasConnections(server.pid ?? 0), 10_000));
+  assert.ok(await waitFor(() => hasConnections(server.pid ?? 0), LIMIT_MS));
   assert.deepEqual(await drainConnections(server.pid ?? 0), []);
   open.destroy();
 });
@@ -181,7 +182,7 @@ test('what is closed in the moment of the freeze is delivered before all packets
   let read: Promise<number> | undefined;
   const freeze = async (): Promise<void> => {
     server.stdin?.write('say it');
-    assert.ok(await waitFor(() => loose().length > 0, 10_000));
+    assert.ok(await waitFor(() => loose().length > 0, LIMIT_MS));
     server.kill('SIGSTOP');
     read = readSlowly(client);
   };

@@ -21,6 +21,7 @@ import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
 import type { StorePaths } from '../../src/system/store-paths.ts';
 import { enterHostNamespace } from '../fixtures/host-namespace.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 
 /*
  * One layer-2 segment: the bridge `lan`, on which the test itself is the client. Two stores stand for two hosts of the
@@ -118,7 +119,7 @@ async function announcedTo(announce: () => Promise<void>): Promise<void> {
     const neighbours = await ip('neigh show dev lan');
     return ADDRESSES.every((address) => neighbours.includes(`${address} lladdr ${MAC} `));
   };
-  assert.ok(await waitFor(known, 2000), await ip('neigh show dev lan'));
+  assert.ok(await waitFor(known, LIMIT_MS), await ip('neigh show dev lan'));
 }
 
 /** What the container's namespace knows of links, addresses and routes, without counters and times. */
@@ -189,6 +190,9 @@ for (const [kind, request] of Object.entries(KINDS)) {
         await rm(join(store.root, 'networks'), { recursive: true });
       }
     }
-    assert.ok(await waitFor(() => [...hostLinks()].join() === links.join(), 5000), [...hostLinks()].join());
+    assert.ok(
+      await waitFor(() => [...hostLinks()].join() === links.join(), LIMIT_MS),
+      [...hostLinks()].join(),
+    );
   });
 }

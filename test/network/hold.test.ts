@@ -11,6 +11,7 @@ import { createNamespace, namespaceExists, removeNamespace } from '../../src/net
 import { sleep, waitFor } from '../../src/system/clock.ts';
 import { run, runOk } from '../../src/system/process.ts';
 import { enterHostNamespace } from '../fixtures/host-namespace.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { INNER, linkNamespace } from '../fixtures/veth-pair.ts';
 
 const ECHO_SERVER = `
@@ -73,14 +74,14 @@ for (const [family, host] of Object.entries(INNER)) {
     const client = await openClient(host);
     try {
       client.socket.write('before ');
-      assert.ok(await waitFor(() => client.received === 'before ', 2000));
+      assert.ok(await waitFor(() => client.received === 'before ', LIMIT_MS));
       await holdNetwork(netns);
       client.socket.write('during');
       await sleep(3000);
       assert.equal(client.received, 'before ');
       assert.equal(client.ended, undefined);
       await releaseNetwork(netns);
-      assert.ok(await waitFor(() => client.received === 'before during', 10_000), client.ended);
+      assert.ok(await waitFor(() => client.received === 'before during', LIMIT_MS), client.ended);
     } finally {
       await releaseNetwork(netns);
       client.socket.destroy();
@@ -147,7 +148,7 @@ test('without nft the hold is made with iptables, and released again', async () 
   await withoutNft('releaseNetwork');
   await withoutNft('releaseNetwork');
   assert.equal(await withoutNft('isHeld'), 'false');
-  assert.ok(await waitFor(() => open.received === 'holdNewConnections holdNetwork ', 10_000), open.ended);
+  assert.ok(await waitFor(() => open.received === 'holdNewConnections holdNetwork ', LIMIT_MS), open.ended);
   open.socket.destroy();
   (await openClient(INNER.v4)).socket.destroy();
 });

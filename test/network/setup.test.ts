@@ -30,6 +30,7 @@ import { run, runOk } from '../../src/system/process.ts';
 import { processStat } from '../../src/system/procfs.ts';
 import { netavarkDirectory, netnsPath, type StorePaths } from '../../src/system/store-paths.ts';
 import { enterHostNamespace } from '../fixtures/host-namespace.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 
 let directory: string;
 let store: StorePaths;
@@ -253,7 +254,7 @@ test('containers of a user-defined network find each other by name and alias, an
   await tearDown('dns-one');
   await tearDown('dns-two');
   // Where no init reaps orphans a zombie may stay; it serves nothing any more.
-  assert.ok(await waitFor(() => ['Z', undefined].includes(processStat(pid)?.state), 3000));
+  assert.ok(await waitFor(() => ['Z', undefined].includes(processStat(pid)?.state), LIMIT_MS));
 });
 
 const aardvarkPid = async (): Promise<number | undefined> => {
@@ -371,7 +372,7 @@ test('connected sockets are found with their process, and none where there is no
   const { address } = statusOf(await setUp('busy'));
   const client = connect(80, address);
   await new Promise((resolve) => client.once('connect', resolve));
-  const found = await waitFor(() => establishedConnections(pid).at(0), 2000);
+  const found = await waitFor(() => establishedConnections(pid).at(0), LIMIT_MS);
   assert.equal(found?.local, `${address}:80`);
   assert.equal(found?.remote, `${client.localAddress}:${client.localPort}`);
   assert.deepEqual([found?.state, found?.pid], ['ESTABLISHED', pid]);

@@ -4,6 +4,7 @@ import { startCounter } from '../../scripts/demo/counter.ts';
 import { connectRedis } from '../../scripts/demo/redis-client.ts';
 import { runOk } from '../../src/system/process.ts';
 import type { Profile } from '../fixtures/images.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import type { Host } from '../fixtures/two-hosts.ts';
 import { startClients, startNginx, urlOf, writeFiles } from './nginx.ts';
 import { CLIENTS, logged, moreTransactions, startBench, startDatabase, verify } from './postgres.ts';
@@ -48,7 +49,7 @@ const redis: Workload = {
         const { answered } = counter.observed();
         const enough = (): boolean =>
           counter.observed().broken !== undefined || counter.observed().answered >= answered + ANSWERS;
-        await until('the client talks', enough, 60_000);
+        await until('the client talks', enough, LIMIT_MS);
         assert.equal(counter.observed().broken, undefined);
       },
       finish: async () => {

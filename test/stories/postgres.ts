@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run, runOk } from '../../src/system/process.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import type { Sandbox } from '../fixtures/sandbox.ts';
 import { PUBLISHED, until } from './support.ts';
 
@@ -36,7 +37,7 @@ export async function startDatabase(box: Sandbox, reach = PUBLISHED): Promise<Da
   ];
   const psql = (sql: string): string[] =>
     argv('psql', '--no-psqlrc', '--tuples-only', '--no-align', `--command=${sql}`);
-  await until('the server answers', async () => (await run(psql('SELECT 1'))).ok, 30_000);
+  await until('the server answers', async () => (await run(psql('SELECT 1'))).ok, LIMIT_MS);
   const ask = async (sql: string): Promise<string> => (await runOk(psql(sql), 'ask the database')).trim();
   const backends = async (): Promise<string[]> =>
     (await ask(`SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY pid`))
@@ -92,7 +93,7 @@ export async function moreTransactions(database: Database, child: ChildProcess):
   await until(
     'transactions go on',
     async () => child.exitCode !== null || (await database.ask(sql)) === 't',
-    30_000,
+    LIMIT_MS,
   );
   assert.equal(child.exitCode, null, 'pgbench runs');
 }

@@ -3,9 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
-
-const LIMIT_MS = 10_000;
 
 /**
  * Three processes: a perl program with a file open for writing, a listening TCP socket and a pair of unix sockets, whose

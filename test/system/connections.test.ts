@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 const SERVER = join(import.meta.dirname, '../fixtures/programs/slow-server.pl');
@@ -31,7 +32,7 @@ async function startServer(box: Sandbox): Promise<Server> {
   const [address = '', pid = ''] = (
     await box.ok(['inspect', '--format', '{{.NetworkSettings.IPAddress}} {{.State.Pid}}', 'c'])
   ).split(' ');
-  assert.ok(await waitFor(async () => (await box.ok(['logs', 'c'])) === 'ready', 20_000));
+  assert.ok(await waitFor(async () => (await box.ok(['logs', 'c'])) === 'ready', LIMIT_MS));
   return { box, address, pid: Number(pid), wait: join(work, 'wait') };
 }
 
@@ -88,7 +89,7 @@ afterEach(() => {
 });
 
 const reaches = async (what: string, condition: () => boolean): Promise<void> =>
-  assert.ok(await waitFor(condition, 20_000), `not reached: ${what}`);
+  assert.ok(await waitFor(condition, LIMIT_MS), `not reached: ${what}`);
 
 /** A request whose connection the server has closed, with most of the answer on its way. */
 async function closedWithAnswer(server: Server): Promise<Asked> {
@@ -219,7 +220,7 @@ test('connections go on from a checkpoint, a named one and an archive, in segmen
         () => socket,
         () => undefined,
       );
-    }, 20_000);
+    }, LIMIT_MS);
     assert.ok(client !== undefined, 'nobody listens');
     const echo = async (): Promise<void> => {
       client.write('x');
@@ -242,7 +243,7 @@ test('connections go on from a checkpoint, a named one and an archive, in segmen
 /** The answer to the echo may be on its way. */
 const reachesSegments = async (box: Sandbox, bytes: number): Promise<void> => {
   assert.ok(
-    await waitFor(async () => (await segmentBytes(box)) === bytes, 5000),
+    await waitFor(async () => (await segmentBytes(box)) === bytes, LIMIT_MS),
     `not ${bytes} but ${await segmentBytes(box)}`,
   );
 };

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { processesWorkingOn } from '../../src/system/procfs.ts';
 import { assertRefused, CHECKPOINTED, COUNT, inside, start, stateOf } from '../contract/support.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 import { assertWhole, historyOf, type Listed, tag } from './history-support.ts';
 
@@ -145,7 +146,7 @@ test('A schedule makes checkpoints, removes its own old ones, survives its proce
       ),
     );
     await box.ok(['checkpoint', 'schedule', 'c', '--stop']);
-    const gone = await waitFor(() => supervisors(box).length === 0, 10_000);
+    const gone = await waitFor(() => supervisors(box).length === 0, LIMIT_MS);
     assert.ok(gone, 'no process stays without a schedule');
     await box.ok(['checkpoint', 'verify', 'c']);
   });

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
 import { checkpointDirectory } from '../../src/system/store-paths.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 const PORT = 7007;
@@ -36,7 +37,7 @@ async function startEcho(t: TestContext, box: Sandbox): Promise<Socket> {
     } catch {
       return undefined;
     }
-  }, 5000);
+  }, LIMIT_MS);
   assert.ok(client !== undefined, 'the server answers');
   t.after(() => client.destroy());
   await assertEcho(client, 'before');

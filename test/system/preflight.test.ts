@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
 
 const CHECKPOINT = ['container', 'checkpoint', '--dry-run'];
@@ -60,7 +61,7 @@ test('a dry run names the options that a checkpoint needs, and is right without 
     await start(box, 'c', `${server} & ${listens}; sleep 1000 | nc 127.0.0.1 7000`);
     const found = await waitFor(
       async () => obstacles(await report(box, [...CHECKPOINT, 'c'])).length > 0,
-      10_000,
+      LIMIT_MS,
     );
     assert.ok(found, 'the connection is seen');
     const before = await stateOf(box, 'c');

@@ -3,9 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
 import { runOk } from '../../src/system/process.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
-
-const LIMIT_MS = 20_000;
 
 /** A real terminal (one of tmux) with a shell in it. */
 interface Terminal {

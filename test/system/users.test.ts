@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '../../src/system/clock.ts';
+import { LIMIT_MS } from '../fixtures/limit.ts';
 import { type Sandbox, withSandbox } from '../fixtures/sandbox.ts';
-
-const LIMIT_MS = 10_000;
 
 /** Counts as the user it runs as, and in a child as user 33: lines `USER COUNT`. */
 const COUNT = `
