@@ -124,7 +124,21 @@ function makeReader(
 export const isDumped = (upper: number): boolean =>
   (upper >= IN_MEMORY || (upper & SWAPPED) !== 0) && (upper & OF_FILE) === 0;
 
-/** Writes what was read, without pages of zeros that are mapped more than once: the kernel's own, which nobody wrote. */
+/** Whether page `i` of what was read is a page of zeros of the kernel's own, which nobody wrote and CRIU leaves out. */
+export const isKernelsOwn = (content: Buffer, i: number, pageBytes: number, upper: number): boolean =>
+  !isMappedOnce(upper) &&
+  content.compare(zerosOf(pageBytes), 0, pageBytes, i * pageBytes, (i + 1) * pageBytes) === 0;
+
+export const isMappedOnce = (upper: number): boolean => (upper & ONCE) !== 0;
+
+let zeros = Buffer.alloc(0);
+
+function zerosOf(pageBytes: number): Buffer {
+  if (zeros.length !== pageBytes) zeros = Buffer.alloc(pageBytes);
+  return zeros;
+}
+
+/** Writes what was read, without the kernel's own pages. */
 function keep(
   page: number,
   content: Buffer,
@@ -134,14 +148,9 @@ function keep(
 ): void {
   const { pageBytes } = base;
   const pages = content.length / pageBytes;
-  const zeros = Buffer.alloc(pageBytes);
   let from = 0;
   for (let i = 0; i <= pages; i += 1) {
-    const isKept =
-      i < pages &&
-      ((upper(i) & ONCE) !== 0 ||
-        content.compare(zeros, 0, pageBytes, i * pageBytes, (i + 1) * pageBytes) !== 0);
-    if (isKept) continue;
+    if (i < pages && !isKernelsOwn(content, i, pageBytes, upper(i))) continue;
     writeAgainst(page + from, content.subarray(from * pageBytes, i * pageBytes), base, sink);
     from = i + 1;
   }

@@ -13,7 +13,7 @@ const LOST = 64;
 const REACH = 128;
 /** Pages that must agree there: a single one may be in many places. */
 const ALIKE = 4;
-/** Searches in one stream: memory may really have changed as much. */
+/** Searches in one stream that find nothing: memory may really have changed as much. */
 const SEARCHES = 256;
 
 interface Matching {
@@ -35,7 +35,7 @@ export function matchStream(fd: number, { parent, expected, record, pulse }: Mat
   /** Place in the expected order. */
   let place = 0;
   let differing = 0;
-  let searches = 0;
+  let failedSearches = 0;
   /** Compares what begins the content; gives how many pages of it are done. */
   const step = (content: Buffer): number => {
     const pages = content.length / pageBytes;
@@ -62,10 +62,12 @@ export function matchStream(fd: number, { parent, expected, record, pulse }: Mat
     return count;
   };
   const search = (content: Buffer): void => {
-    searches += 1;
     differing = 0;
     const shift = searchNear(content.subarray(0, ALIKE * pageBytes), place, expected, parent);
-    if (shift === undefined) return;
+    if (shift === undefined) {
+      failedSearches += 1;
+      return;
+    }
     place += shift;
     cursor.close();
     cursor = openCursor(parent);
@@ -74,7 +76,7 @@ export function matchStream(fd: number, { parent, expected, record, pulse }: Mat
     for (let filled = fill(fd, window); filled > 0; filled = fill(fd, window)) {
       pulse.beat(filled);
       for (let at = 0; at < filled; ) {
-        if (differing >= LOST && searches < SEARCHES) search(window.subarray(at, filled));
+        if (differing >= LOST && failedSearches < SEARCHES) search(window.subarray(at, filled));
         at += step(window.subarray(at, filled)) * pageBytes;
       }
     }
