@@ -61,18 +61,25 @@ async function takeIn(
   wire.setPatience(request.patience);
   await withScratch(ctx.store, async (directory) => {
     const asked = choiceOf(request, trust);
-    const { choice, lacking } = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
+    const { choice, lacking, lazy } = await lookAtRequest(ctx, { wire, request, directory, choice: asked });
     faultPoint('receive.asked');
     if (request.look) return;
     await answerProbe(wire, SOURCE);
     if (lacking !== undefined) await takeImage(ctx, { wire, from: SOURCE, directory, wanted: lacking });
     const begin = await expectMessage(wire, SOURCE, 'begin');
-    const arrival: Arrival = { ctx, wire, request, directory, choice };
+    const isLarge = request.bytes.memory >= LAZY_BYTES;
+    const arrival: Arrival = { ctx, wire, request, directory, choice: { ...choice, lazy: lazy && isLarge } };
     const arrived = await takeContainer(arrival, begin);
     faultPoint('receive.taken');
     await settleIn(arrival, arrived);
   });
 }
+
+/**
+ * Bytes of memory from which on a container runs here while CRIU still reads them from the disk, for which it would stand still
+ * otherwise. Not where they came in rounds: CRIU's server of pages knows no parents (docs/decisions/0058).
+ */
+const LAZY_BYTES = 256 << 20;
 
 const choiceOf = ({ name, options }: MessageOf<'request'>, trust: boolean): ImportChoice => ({
   ...options,
@@ -102,7 +109,7 @@ async function settleIn(arrival: Arrival, { archive, lazy }: Arrived): Promise<v
     await thawArchive(
       { ...ctx, signal: undoing.signal },
       archive,
-      { ...choice, lazy },
+      { ...choice, lazy: lazy || (choice.lazy === true && !archive.buildsOn) },
       {
         journal: { token, ...(lazy ? { lazy } : {}) },
         beforeThaw: async ({ config }) => {

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { errnoOf } from '../model/errors.ts';
 import { traceMoment } from './trace.ts';
 
 /**
@@ -109,6 +110,15 @@ const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
   stop: 'SIGSTOP',
 };
 
+/** Nobody may hear a process that has gone into the background. */
+function say(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch (error) {
+    if (errnoOf(error) !== 'EPIPE') throw error;
+  }
+}
+
 /** How often this process has come to the point that is asked for. */
 let times = 0;
 
@@ -129,7 +139,7 @@ export function faultPoint(name: FaultPoint): void {
   const signal = SIGNALS[action];
   if (signal !== undefined && !hasSignalled) {
     hasSignalled = true;
-    writeSync(2, `fault point ${name}: ${action}\n`);
+    say(`fault point ${name}: ${action}\n`);
     process.kill(process.pid, signal);
   }
   const text = ERRNO[action];

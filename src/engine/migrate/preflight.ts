@@ -30,6 +30,8 @@ export interface Looked {
   readonly choice: ImportChoice;
   /** The container's image, where it is not here. */
   readonly lacking: WantedImage | undefined;
+  /** It can run here before all its memory is in place. */
+  readonly lazy: boolean;
 }
 
 /**
@@ -60,18 +62,19 @@ export async function lookAtRequest(
     ...addressMoveFindings({ ...request.address, source: request.address.networks, target }),
   ];
   const { runtime, cgroupManager } = view.config;
-  const lazy = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager })).catch(
+  const ability = await lazyAbility(ctx, openRuntime(ctx.store, runtime, { cgroupManager })).catch(
     () => undefined,
   );
+  const lazy = ability?.criu === true && ability.runtime.able;
   await wire.send({
     type: 'findings',
     findings: findings.map((finding) => ({ ...findingInOwnWords(finding) })),
     lacksImage: !present,
-    lazy: lazy?.criu === true && lazy.runtime.able,
+    lazy,
   });
   // The source refuses in words of its own.
   if (!passes(findings) && !request.look) refuseObstacles(findings);
-  return { choice: settled, lacking: present ? undefined : view.config };
+  return { choice: settled, lacking: present ? undefined : view.config, lazy };
 }
 
 /** What comes, in messages that go on after it. */

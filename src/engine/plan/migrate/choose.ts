@@ -27,7 +27,7 @@ const SHORT = 1;
  * Bytes a second at which the last freeze compares memory where the kernel does not tell what has changed, and the target puts
  * together what has come in rounds (docs/performance.md).
  */
-const COMPARED = 90e6;
+const COMPARED = 200e6;
 /** Of the link, what may be written anew without the rounds chasing it. */
 const CATCHES_UP = 0.6;
 /** What a mode must gain to be worth its rounds, or its risk. */
