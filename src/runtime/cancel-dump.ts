@@ -1,6 +1,6 @@
 import { waitFor } from '../system/clock.ts';
 import { run, signalIfThere } from '../system/process.ts';
-import { processesWorkingOn } from '../system/procfs.ts';
+import { processesWorkingOn, processStat } from '../system/procfs.ts';
 
 /** CRIU, also through the loader of a private copy. */
 const CRIU = /^(?:criu|ld-linux)/;
@@ -47,10 +47,13 @@ export function endAbandoned(path: string): void {
   const all = processesWorkingOn(path, CRIU);
   for (const { pid, parent, isFork } of all) {
     // What a restore forks as its runtime's child is a sibling of CRIU.
-    const isTended = all.some((other) => other.pid === parent || (!other.isFork && other.parent === parent));
-    if (isFork && !isTended) signalIfThere(pid, 'SIGKILL');
+    const isTended = isCriu(parent) || all.some((other) => !other.isFork && other.parent === parent);
+    // Looked at once more: where CRIU has just come to its end, what it restored has a name of its own by now.
+    if (isFork && !isTended && isCriu(pid)) signalIfThere(pid, 'SIGKILL');
   }
 }
+
+const isCriu = (pid: number): boolean => CRIU.test(processStat(pid)?.name ?? '');
 
 /** Milliseconds between looks for them. */
 const ABANDONED_MS = 1000;
