@@ -6,7 +6,6 @@ import { messageOf } from '../model/errors.ts';
 import { holdNetwork } from '../network/hold.ts';
 import { namespaceExists } from '../network/namespace.ts';
 import { removeContainerFiles } from '../rootfs/overlay.ts';
-import { removeOwnCgroup } from '../runtime/own-cgroup.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { containerById } from '../state/containers.ts';
 import { endOperation, type JournalEntry, unfinishedOperations } from '../state/journal.ts';
@@ -19,6 +18,7 @@ import { finishCheckpoint } from './checkpoint.ts';
 import { dumpIsComplete, replaceCheckpoint } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { type DeltaParent, deltaBeside } from './delta-images.ts';
+import { endStrays } from './end-strays.ts';
 import { endContainer } from './export-end.ts';
 import { removeImages } from './export-images.ts';
 import { removeLinkRemaps } from './export-links.ts';
@@ -146,7 +146,7 @@ async function repairStart(
 async function deleteFromRuntime(ctx: EngineContext, { config }: Container): Promise<void> {
   const { id, runtime, cgroupManager } = config;
   await openRuntime(ctx.store, runtime, { cgroupManager }).delete(id, { force: true });
-  removeOwnCgroup(config);
+  await endStrays(ctx, config);
 }
 
 async function repairCheckpoint(

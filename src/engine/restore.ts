@@ -8,7 +8,6 @@ import type { Container, ContainerConfig } from '../model/container.ts';
 import { readyRelease } from '../network/hold.ts';
 import { loadShm } from '../rootfs/shm-archive.ts';
 import { restoreContainer as restoreInMonitor } from '../runtime/monitor.ts';
-import { removeOwnCgroup } from '../runtime/own-cgroup.ts';
 import { openRuntime } from '../runtime/runtime.ts';
 import { hostFacts } from '../runtime/spec/host.ts';
 import { cgroupPath } from '../runtime/spec/resources.ts';
@@ -25,6 +24,7 @@ import { holdsImages } from './checkpoint-files.ts';
 import type { EngineContext } from './context.ts';
 import { criuProbe } from './criu-probe.ts';
 import { removeCriuScratch } from './criu-scratch.ts';
+import { endStrays } from './end-strays.ts';
 import { exitCommand, giveEndBack } from './exit-command.ts';
 import { explainRestoreFailure } from './explain.ts';
 import { untilLeftAlone } from './go-on.ts';
@@ -145,7 +145,7 @@ export async function thaw(ctx: EngineContext, container: Container, options: Th
     cleanup.add('remove what CRIU left', async () => {
       await untilLeftAlone(bundleDirectory(ctx.store, id));
       await removeCriuScratch(bundleDirectory(ctx.store, id));
-      removeOwnCgroup(container.config);
+      await endStrays(ctx, container.config);
     });
     cleanup.add(`delete ${id} from ${name}`, () => runtime.delete(id, { force: true }));
     const hold = holdings.netns === undefined ? undefined : readyRelease(holdings.netns);
