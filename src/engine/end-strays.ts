@@ -4,7 +4,7 @@ import { errnoOf } from '../model/errors.ts';
 import { mergedDirectory } from '../rootfs/overlay.ts';
 import { removeOwnCgroup } from '../runtime/own-cgroup.ts';
 import { cgroupPath } from '../runtime/spec/resources.ts';
-import { cgroupProcesses } from '../system/cgroups.ts';
+import { cgroupExists, cgroupProcesses } from '../system/cgroups.ts';
 import { waitFor } from '../system/clock.ts';
 import { signalIfThere } from '../system/process.ts';
 import type { EngineContext } from './context.ts';
@@ -23,12 +23,15 @@ export async function endStrays(ctx: EngineContext, config: ContainerConfig): Pr
     cgroupProcesses(cgroupPath(config)).filter(
       (pid) => root !== undefined && placeOf(`/proc/${pid}/root/`) === root,
     );
+  let isMet = false;
   await waitFor(() => {
     const found = strays();
     for (const pid of found) signalIfThere(pid, 'SIGKILL');
-    return found.length === 0;
+    if (found.length > 0) isMet = true;
+    else removeOwnCgroup(config);
+    // It is in use for a moment after the last of them.
+    return found.length === 0 && !(isMet && cgroupExists(cgroupPath(config)));
   }, END_LIMIT_MS);
-  removeOwnCgroup(config);
 }
 
 /** Names a directory, however it is reached; undefined where it is not there. */

@@ -144,6 +144,20 @@ describe('rounds of files', () => {
     assert.deepEqual(await portrait(copy), await portrait(root));
   });
 
+  it('a tree is looked through whose directories go while that is done, and not one that is not there', async (t) => {
+    const root = scratch(t);
+    const script = 'while :; do mkdir -p 1/2/3/4/5/6/7/8; rm -rf 1; done';
+    const writer = spawn('sh', ['-c', script], { cwd: root, detached: true, stdio: 'ignore' });
+    const ended = new Promise((resolve) => writer.once('exit', resolve));
+    try {
+      for (let i = 0; i < 300; i += 1) await scanTree(root);
+    } finally {
+      process.kill(-(writer.pid ?? 0), 'SIGKILL');
+      await ended;
+    }
+    await assert.rejects(scanTree(join(root, 'none')), /could not look through/);
+  });
+
   it('what is written through a mapping that was there before comes with a later round', async (t) => {
     const base = scratch(t);
     const [root, copy] = [join(base, 'root'), join(base, 'copy')];

@@ -22,6 +22,8 @@ const FORMAT = '%y %i %s %T@ %C@ %n %P\\0';
  */
 export async function scanTree(root: string): Promise<TreeState> {
   const { add, state } = await builderFor(root);
+  /** The first line is that of the directory itself. */
+  let isThere = false;
   const command = ['find', root, '-ignore_readdir_race', '-xdev', '!', '-type', 's', '-printf', FORMAT];
   const result = await run(command, {
     onSpawn: ({ stdout }) => {
@@ -30,12 +32,21 @@ export async function scanTree(root: string): Promise<TreeState> {
         const lines = `${rest}${chunk.toString('latin1')}`.split('\0');
         rest = lines.pop() ?? '';
         for (const line of lines) addLine(line, add);
+        isThere ||= lines.length > 0;
       });
     },
   });
-  if (!result.ok) failRun(result, `look through ${root}`);
+  if (!result.ok && !(isThere && result.code === 1 && hasOnlyVanished(result.stderr)))
+    failRun(result, `look through ${root}`);
   return state;
 }
+
+/** A directory that goes between its sight and its opening is a failure for find, whatever it was asked to ignore. */
+const hasOnlyVanished = (stderr: string): boolean =>
+  stderr
+    .trim()
+    .split('\n')
+    .every((line) => line.endsWith(': No such file or directory'));
 
 function addLine(line: string, add: StateBuilder['add']): void {
   const parts = line.split(' ', 6);
