@@ -6,6 +6,7 @@ import { removeOwnCgroup } from '../runtime/own-cgroup.ts';
 import { cgroupPath } from '../runtime/spec/resources.ts';
 import { cgroupExists, cgroupProcesses } from '../system/cgroups.ts';
 import { waitFor } from '../system/clock.ts';
+import { logWarning } from '../system/log.ts';
 import { signalIfThere } from '../system/process.ts';
 import type { EngineContext } from './context.ts';
 
@@ -24,7 +25,7 @@ export async function endStrays(ctx: EngineContext, config: ContainerConfig): Pr
       (pid) => root !== undefined && placeOf(`/proc/${pid}/root/`) === root,
     );
   let isMet = false;
-  await waitFor(() => {
+  const ended = await waitFor(() => {
     const found = strays();
     for (const pid of found) signalIfThere(pid, 'SIGKILL');
     if (found.length > 0) isMet = true;
@@ -32,6 +33,8 @@ export async function endStrays(ctx: EngineContext, config: ContainerConfig): Pr
     // It is in use for a moment after the last of them.
     return found.length === 0 && !(isMet && cgroupExists(cgroupPath(config)));
   }, END_LIMIT_MS);
+  if (ended === undefined)
+    logWarning(`processes of ${config.name} that its runtime does not know do not end`);
 }
 
 /** Names a directory, however it is reached; undefined where it is not there. */
